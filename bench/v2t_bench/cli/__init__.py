@@ -1,0 +1,111 @@
+"""The command line: arguments and printing only; each verb is a module read when it is used."""
+
+from __future__ import annotations
+
+import importlib
+import logging
+import os
+import sys
+from typing import NoReturn
+
+import click
+
+VERBS = {
+    "run": "Measure every combination of corpus, embedder, defense and attack.",
+    "train": "Train an attack on texts of your own.",
+    "list": "List attacks, defenses, embedders, datasets and plugins.",
+    "info": "Tell everything about one component.",
+    "score": "Compute every score of stored results anew, without a model.",
+    "doctor": "Check this installation and say what is wrong.",
+}
+
+EXIT_FAILED = 1
+EXIT_USAGE = 2
+EXIT_INTERRUPTED = 130
+
+
+class Verbs(click.Group):
+    """A group whose commands are imported one at a time."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """Return the verbs in the order a newcomer needs them."""
+        return list(VERBS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """Import one verb."""
+        if cmd_name not in VERBS:
+            return None
+        module = importlib.import_module(f"v2t_bench.cli.{cmd_name}_verb")
+        command: click.Command = module.command
+        return command
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """Suggest the verb that was probably meant."""
+        if args and args[0] not in VERBS:
+            import difflib
+
+            near = difflib.get_close_matches(args[0], VERBS, n=1)
+            hint = f"; did you mean {near[0]!r}?" if near else ""
+            ctx.fail(f"no verb is called {args[0]!r}{hint} (verbs: {', '.join(VERBS)})")
+        return super().resolve_command(ctx, args)
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """List the verbs without importing them."""
+        with formatter.section("Verbs"):
+            formatter.write_dl(list(VERBS.items()))
+
+
+@click.group(cls=Verbs, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(None, "--version", package_name="v2t-bench")
+@click.option("-v", "--verbose", is_flag=True, help="Log more, tracebacks included.")
+@click.option("-q", "--quiet", is_flag=True, help="Log errors only.")
+def group(verbose: bool, quiet: bool) -> None:
+    """Measure how much text an attacker reads back out of embeddings.
+
+    The main job: v2t-bench run --attack vec2text --defense noise:0.01
+
+    Every option can be given as V2T_BENCH_<VERB>_<OPTION> in the environment.
+    """
+    level = logging.DEBUG if verbose else logging.ERROR if quiet else logging.WARNING
+    logging.basicConfig(level=logging.WARNING, format="%(levelname)s: %(message)s", force=True)
+    logging.getLogger("v2t_bench").setLevel(level)
+
+
+def main() -> NoReturn:
+    """Run the command line and exit with its status."""
+    from v2t_bench.errors import UsageError, V2TError
+
+    # Read when the libraries are imported, which is later than here.
+    os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
+    os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
+    status = 0
+    try:
+        group.main(
+            auto_envvar_prefix="V2T_BENCH", prog_name="v2t-bench", standalone_mode=False
+        )
+    except click.exceptions.Exit as done:
+        status = done.exit_code
+    except click.UsageError as error:
+        status = _refuse(error.format_message())
+    except click.ClickException as error:
+        status = _refuse(error.format_message())
+    except UsageError as error:
+        status = _refuse(str(error))
+    except V2TError as error:
+        # A damaged file that was named by the user is as unusable as a wrong one.
+        status = _refuse(str(error))
+    except (KeyboardInterrupt, click.Abort):
+        click.echo("interrupted; run the same command again to go on", err=True)
+        status = EXIT_INTERRUPTED
+    except BrokenPipeError:
+        # The reader went away, as `head` does; there is nobody to tell.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        status = EXIT_FAILED
+    sys.exit(status)
+
+
+def _refuse(line: str) -> int:
+    click.echo("error: " + " ".join(line.split()), err=True)
+    return EXIT_USAGE

@@ -1,0 +1,87 @@
+"""Options that several verbs share, and what they are turned into."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import click
+
+if TYPE_CHECKING:
+    from v2t_bench.contracts import BuildContext
+    from v2t_bench.registry import Registry
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+class BatchSize(click.ParamType):
+    """``auto`` or a positive whole number."""
+
+    name = "auto|n"
+
+    def convert(self, value: Any, param: Any, ctx: Any) -> int | None:
+        """Return the number, or None for ``auto``."""
+        if value is None or isinstance(value, int):
+            return value
+        if value == "auto":
+            return None
+        if not value.isdigit() or int(value) < 1:
+            self.fail(f"{value!r} is neither auto nor a positive whole number", param, ctx)
+        return int(value)
+
+
+def machine_options(function: F) -> F:
+    """Add what says where and how to compute; none of it changes a result's identity."""
+    for option in (
+        click.option("--device", default="auto", show_default=True,
+                     help="auto, cpu, cuda, cuda:<number> or mps."),
+        click.option("--batch-size", type=BatchSize(), default="auto", show_default=True,
+                     help="Rows computed at once."),
+        click.option("--offline", is_flag=True, help="Fetch nothing."),
+        click.option("--trust-remote-code", multiple=True, metavar="MODEL",
+                     help="Let this model's own code run."),
+        click.option("--cache", "cache_dir", type=click.Path(path_type=Path, file_okay=False),
+                     help="Vectors and trained attacks; default: V2T_BENCH_CACHE or the "
+                     "user's cache folder."),
+    ):  # fmt: skip
+        function = option(function)
+    return function
+
+
+def make_context(
+    registry: Registry,
+    *,
+    device: str,
+    batch_size: int | None,
+    offline: bool,
+    trust_remote_code: tuple[str, ...],
+) -> BuildContext:
+    """Return what components are built with.
+
+    Raises:
+        BadParameter: no such device here.
+    """
+    from v2t_bench.contracts import BuildContext
+    from v2t_bench.environment import resolve_device
+
+    if offline:
+        os.environ["HF_HUB_OFFLINE"] = os.environ["HF_DATASETS_OFFLINE"] = "1"
+
+    def build(kind: Any, spelling: Any) -> Any:
+        return registry.build(kind, spelling, context)
+
+    context = BuildContext(
+        build=build,
+        device=resolve_device(device),
+        batch_size=batch_size,
+        offline=offline or os.environ.get("HF_HUB_OFFLINE") == "1",
+        trust_remote_code=trust_remote_code,
+    )
+    return context
+
+
+def tell(line: str) -> None:
+    """Print a line of progress to stderr."""
+    click.echo(line, err=True)

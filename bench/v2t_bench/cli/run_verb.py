@@ -1,0 +1,183 @@
+"""``v2t-bench run``."""
+
+from __future__ import annotations
+
+import json
+import sys
+import tomllib
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from v2t_bench.cli import EXIT_FAILED
+from v2t_bench.cli.options import machine_options, make_context, tell
+
+if TYPE_CHECKING:
+    from v2t_bench.harness import Outcome
+    from v2t_bench.leaderboard.rows import Row
+    from v2t_bench.matrix import Scene
+
+
+def _read_config(ctx: click.Context, param: click.Parameter, path: Path | None) -> Path | None:
+    """Make a grid file's values the defaults of the other options."""
+    if path is None:
+        return None
+    try:
+        values = tomllib.loads(path.read_text(encoding="utf-8"))
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise click.UsageError(f"{path} is not a grid file: {error}") from error
+    options = {
+        spelled.removeprefix("--"): option
+        for option in ctx.command.params
+        for spelled in option.opts
+        if spelled.startswith("--") and spelled != "--config"
+    }
+    known: dict[str, Any] = {}
+    for key, value in values.items():
+        option = options.get(key.replace("_", "-"))
+        if option is None or option.name is None:
+            raise click.UsageError(
+                f"{path} sets unknown {key!r} (known: {', '.join(sorted(options))})"
+            )
+        single = getattr(option, "multiple", False) and not isinstance(value, list)
+        known[option.name] = [value] if single else value
+    ctx.default_map = {**(ctx.default_map or {}), **known}
+    return path
+
+
+@click.command("run", short_help="Measure combinations.")
+@click.option("--attack", "-a", "attacks", multiple=True, default=("vec2text",),
+              show_default=True, help="Attack, or all. Repeatable.")
+@click.option("--defense", "-d", "defenses", multiple=True, default=("none",),
+              show_default=True, help="Defense, parts joined by '+', or all. Repeatable.")
+@click.option("--embedder", "-e", "embedders", multiple=True, default=("minilm",),
+              show_default=True, help="Embedder, or all. Repeatable.")
+@click.option("--dataset", "datasets", multiple=True, default=("demo",), show_default=True,
+              help="demo, demo-<name>, beir:<folder>, or all. Repeatable.")
+@click.option("--threat", "threats", multiple=True, default=("oblivious",), show_default=True,
+              help="What the attacker knows. Repeatable.")
+@click.option("--seed", "seeds", type=click.IntRange(0), multiple=True, default=(0,),
+              show_default=True, help="Of the owner's secret. Repeatable.")
+@click.option("--track", type=click.Choice(["cut", "chunks"]), default="cut", show_default=True,
+              help="Documents by their first tokens, or all of them in pieces.")
+@click.option("--max-tokens", type=click.IntRange(1), default=32, show_default=True,
+              help="The embedder's tokens of each text, special ones included.")
+@click.option("--n-texts", type=click.IntRange(1), help="Attacked texts a corpus; default 500 "
+              "(demo: 60).")
+@click.option("--sample-seed", type=click.IntRange(0), default=0, show_default=True,
+              help="Of the attacked sample.")
+@click.option("--limit", type=click.IntRange(1), help="Attack at most so many; marks the rows "
+              "unofficial.")
+@click.option("--output", "-o", type=click.Path(path_type=Path, file_okay=False),
+              default=Path("v2t-results"), show_default=True, help="Results folder.")
+@click.option("--config", type=click.Path(path_type=Path, exists=True, dir_okay=False),
+              callback=_read_config, is_eager=True, expose_value=False,
+              help="Grid file (TOML): option names and their values.")
+@click.option("--checkpoints", type=click.Path(path_type=Path, exists=True, file_okay=False),
+              multiple=True, help="Folder whose subfolders are trained attacks. Repeatable.")
+@click.option("--dry-run", is_flag=True, help="Print the grid, what is stored and what it costs.")
+@click.option("--fail-fast", is_flag=True, help="Stop at the first cell that fails.")
+@click.option("--json", "as_json", is_flag=True, help="Print rows as JSON instead of a table.")
+@machine_options
+def command(**given: Any) -> None:
+    """Measure every combination of dataset, embedder, defense, threat and attack.
+
+    The undefended rows and the floors (silent, nearest, prior) are always added. A cell
+    that is finished is not run again: the same command resumes a run that was stopped.
+
+    \b
+    v2t-bench run --attack vec2text --defense noise:0.01
+    v2t-bench run --dataset beir:./scifact --attack all --defense noise:0.01 --defense noise:0.05
+    """  # noqa: D301 - click's marker for a paragraph it must not wrap
+    from v2t_bench.environment import cache_folder
+    from v2t_bench.harness import Harness
+    from v2t_bench.matrix import Grid, Planner
+    from v2t_bench.registry import discover
+    from v2t_bench.store import Store
+    from v2t_bench.vectors import VectorCache
+
+    registry = discover()
+    machine = ("device", "batch_size", "offline", "trust_remote_code")
+    context = make_context(registry, **{key: given[key] for key in machine})
+    cache = given["cache_dir"] or cache_folder()
+    grid_keys = ("datasets", "embedders", "attacks", "defenses", "threats", "seeds", "track",
+                 "max_tokens", "n_texts", "sample_seed", "limit")  # fmt: skip
+    grid = Grid(**{key: given[key] for key in grid_keys})
+    shelves = [cache / "checkpoints", *given["checkpoints"]]
+    scenes = Planner(registry=registry, context=context, shelves=shelves).plan(grid)
+    vectors = VectorCache(cache / "vectors", _progress)
+    store = Store(given["output"])
+    if given["dry_run"]:
+        from v2t_bench.cli.dry_run import print_plan
+
+        print_plan(scenes, store, vectors)
+        return
+    with store.lock():
+        harness = Harness(
+            registry=registry,
+            context=context,
+            store=store,
+            cache=vectors,
+            fail_fast=given["fail_fast"],
+            tell=tell,
+            on_outcome=_Counter(scenes),
+        )
+        outcomes = harness.run(scenes)
+        rows = _write_csv(store)
+    _report(outcomes, rows, as_json=given["as_json"], path=store.folder / "leaderboard.csv")
+    if any(outcome.status == "failed" for outcome in outcomes):
+        raise click.exceptions.Exit(EXIT_FAILED)
+
+
+def _progress(done: int, total: int) -> None:
+    if sys.stderr.isatty():
+        click.echo(f"\r  embedded {done:,} of {total:,}", err=True, nl=done >= total)
+
+
+class _Counter:
+    """Tells how far a run is."""
+
+    def __init__(self, scenes: list[Scene]) -> None:
+        self.total = sum(len(scene.cells) for scene in scenes)
+        self.done = 0
+
+    def __call__(self, outcome: Outcome) -> None:
+        from v2t_bench.harness import describe_cell
+        from v2t_bench.leaderboard.table import short_attack
+
+        self.done += 1
+        if outcome.status != "stored":
+            what = short_attack(describe_cell(outcome.cell))
+            seconds = outcome.result.seconds.get("cell", 0) if outcome.result else 0
+            tell(f"[{self.done}/{self.total}] {what}: {outcome.status} ({seconds:.1f} s)")
+
+
+def _write_csv(store: Any) -> list[Row]:
+    """Write the leaderboard of everything in the results folder and return its rows."""
+    from v2t_bench.leaderboard.csv_file import write_csv
+    from v2t_bench.leaderboard.rows import leaderboard_rows
+
+    rows = leaderboard_rows(store.results())
+    write_csv(store.folder / "leaderboard.csv", rows)
+    return rows
+
+
+def _report(outcomes: list[Outcome], rows: list[Row], *, as_json: bool, path: Path) -> None:
+    wanted = [outcome.cell.cell_id for outcome in outcomes if outcome.cell.kind == "leakage"]
+    by_id = {str(row["cell_id"]): row for row in rows}
+    shown = [by_id[name] for name in wanted if name in by_id]
+    if as_json:
+        click.echo(json.dumps(shown, indent=1))
+    else:
+        from v2t_bench.cli.printing import print_table
+        from v2t_bench.leaderboard.table import rich_table
+
+        print_table(rich_table(shown))
+    for outcome in outcomes:
+        if outcome.status in ("failed", "skipped"):
+            from v2t_bench.harness import describe_cell
+
+            tell(f"{outcome.status}: {describe_cell(outcome.cell)}: {outcome.reason}")
+    counts = {s: sum(o.status == s for o in outcomes) for s in ("done", "stored", "skipped", "failed")}
+    tell(", ".join(f"{n} {status}" for status, n in counts.items() if n) + f"; rows in {path}")

@@ -1,0 +1,37 @@
+"""``v2t-bench score``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from v2t_bench.cli.options import tell
+
+
+@click.command("score", short_help="Compute stored scores anew.")
+@click.argument("results", type=click.Path(path_type=Path, exists=True, file_okay=False))
+def command(results: Path) -> None:
+    """Compute every score in the folder RESULTS from its stored outputs, and its CSV.
+
+    No model is needed. Where texts may not be stored, per-text scores are averaged anew.
+    """
+    from v2t_bench.checkpoints import space_of
+    from v2t_bench.harness import rescore
+    from v2t_bench.leaderboard.csv_file import write_csv
+    from v2t_bench.leaderboard.rows import leaderboard_rows
+    from v2t_bench.store import Store
+
+    if not (results / "cells").is_dir():
+        raise click.UsageError(
+            f"{results} is no results folder (it has no cells/); expected what run wrote with -o"
+        )
+    store = Store(results)
+    with store.lock():
+        before = store.results()
+        after = [rescore(store, result, space_of(result.identity["space"])) for result in before]
+        rows = leaderboard_rows(after)
+        write_csv(results / "leaderboard.csv", rows)
+    changed = sum(old.scores != new.scores for old, new in zip(before, after, strict=True))
+    tell(f"{len(after)} cells scored, {changed} changed; {len(rows)} rows in "
+         f"{results / 'leaderboard.csv'}")  # fmt: skip

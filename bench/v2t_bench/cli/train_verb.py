@@ -1,0 +1,103 @@
+"""``v2t-bench train``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, get_args
+
+import click
+
+from v2t_bench.cli.options import machine_options, make_context, tell
+from v2t_bench.contracts import Size
+
+
+def _options(ctx: click.Context, param: click.Parameter, given: tuple[str, ...]) -> dict[str, str]:
+    parsed: dict[str, str] = {}
+    for text in given:
+        key, equals, value = text.partition("=")
+        if not equals or not key:
+            raise click.BadParameter(f"{text!r} is not of the form key=value")
+        parsed[key] = value
+    return parsed
+
+
+@click.command("train", short_help="Train an attack.")
+@click.argument("attack")
+@click.option("--texts", type=click.Path(path_type=Path, exists=True, dir_okay=False),
+              required=True, help="txt or jsonl, also .gz or .zst; one text a line.")
+@click.option("--embedder", "-e", default="minilm", show_default=True, help="Attacked embedder.")
+@click.option("--max-tokens", type=click.IntRange(1), default=32, show_default=True,
+              help="The embedder's tokens kept of each text, special ones included.")
+@click.option("--n-texts", type=click.IntRange(1), help="Read only so many texts.")
+@click.option("--size", type=click.Choice(get_args(Size)), default="small", show_default=True,
+              help="Of the network.")
+@click.option("--steps", type=click.IntRange(1), help="Optimizer steps of each network.")
+@click.option("--minutes", type=click.FloatRange(0, min_open=True),
+              help="Time for everything that is learned, instead of --steps.")
+@click.option("--seed", type=click.IntRange(0), default=0, show_default=True)
+@click.option("--tokenizer", metavar="FOLDER|ID", help="A given tokenizer; default: train one.")
+@click.option("--option", "options", multiple=True, metavar="KEY=VALUE", callback=_options,
+              help="What else the attack understands, see v2t-bench info attacks NAME.")
+@click.option("--output", "-o", type=click.Path(path_type=Path, file_okay=False),
+              help="Folder of the checkpoint; default: where run looks for it.")
+@machine_options
+def command(**given: Any) -> None:
+    """Train ATTACK on texts, test it on some that are held back, and keep it for run.
+
+    Started again with the same arguments, a training that was stopped goes on.
+
+    \b
+    v2t-bench train vec2text --texts articles.txt.gz --minutes 60
+    """  # noqa: D301 - click's marker for a paragraph it must not wrap
+    from v2t_bench.canonical import content_hash
+    from v2t_bench.contracts import Embedder
+    from v2t_bench.environment import cache_folder
+    from v2t_bench.registry import discover
+    from v2t_bench.training import Lesson, School
+    from v2t_bench.training_text import read_texts
+    from v2t_bench.vectors import VectorCache
+
+    if given["steps"] is not None and given["minutes"] is not None:
+        raise click.UsageError("give --steps or --minutes, not both")
+    registry = discover()
+    registry.entry("attacks", given["attack"])
+    machine = ("device", "offline", "trust_remote_code")
+    context = make_context(registry, batch_size=None, **{key: given[key] for key in machine})
+    embedder: Embedder = registry.build("embedders", given["embedder"], context)
+    source = read_texts(given["texts"], limit=given["n_texts"])
+    tell(f"{len(source.texts):,} texts from {given['texts']} ({source.n_blank} blank lines skipped)")
+    copied = ("attack", "max_tokens", "size", "steps", "minutes", "seed", "batch_size", "tokenizer",
+              "options")  # fmt: skip
+    lesson = Lesson(
+        texts=source.texts,
+        trained_on=given["texts"].name,
+        **{key: given[key] for key in copied},
+    )
+    cache = given["cache_dir"] or cache_folder()
+    out = given["output"]
+    if out is None:
+        stem = given["texts"].name.partition(".")[0]
+        mark = content_hash(lesson.identity(embedder))[:8]
+        out = cache / "checkpoints" / f"{given['attack']}-{stem}-{given['max_tokens']}-{mark}"
+    school = School(
+        registry=registry,
+        embedder=embedder,
+        context=context,
+        cache=VectorCache(cache / "vectors", _Embedded()),
+        progress=tell,
+    )
+    checkpoint = school.train(lesson, out)
+    click.echo(str(checkpoint.folder))
+    tell((checkpoint.folder / "README.md").read_text(encoding="utf-8").partition("## Limits")[0])
+
+
+class _Embedded:
+    """Tells now and then how many texts are embedded."""
+
+    def __init__(self) -> None:
+        self.told = 0
+
+    def __call__(self, done: int, total: int) -> None:
+        if done >= total or done - self.told >= 10_000 or done < self.told:
+            self.told = done
+            tell(f"embedded {done:,} of {total:,} texts")

@@ -1,0 +1,370 @@
+"""What an embedder, a defense and an attack promise, and the records that describe them.
+
+Vectors are numpy float32 at every seam, one row a text; torch lives inside components.
+Letters are fixed: ``n`` texts, ``d`` embedding, ``d'`` released, ``t`` tokens.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+import unicodedata
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Generic, Literal, Protocol, TypeAlias, TypeVar, get_args
+
+import numpy as np
+from numpy.typing import NDArray
+
+from v2t_bench.errors import BrokenPromise
+
+if TYPE_CHECKING:
+    from v2t_bench.threat import Oracle
+
+Vectors: TypeAlias = NDArray[np.float32]
+Role: TypeAlias = Literal["query", "document"]
+Similarity: TypeAlias = Literal["cosine", "dot", "euclidean"]
+Blindness: TypeAlias = Literal["accents", "case", "punctuation_spacing", "whitespace"]
+Kind: TypeAlias = Literal["embedders", "attacks", "defenses"]
+
+KINDS: tuple[Kind, ...] = get_args(Kind)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Space:
+    """What decides where a text lands; embedders of equal space are interchangeable.
+
+    Args:
+        weights: What the numbers are: a name with a revision or a sha256.
+        pooling: How token vectors become one: ``mean``, ``cls``, ``none`` ...
+        dense: The layers after pooling, or empty.
+        normalize: Whether vectors are scaled to length 1.
+        query_prompt: Text put before every query.
+        document_prompt: Text put before every document.
+        max_tokens: Tokens the embedder reads, special ones included.
+        similarity: How vectors of this space are compared.
+        blind_to: What the tokenizer cannot see, sorted.
+    """
+
+    weights: str
+    pooling: str
+    dense: str = ""
+    normalize: bool
+    query_prompt: str = ""
+    document_prompt: str = ""
+    max_tokens: int
+    similarity: Similarity = "cosine"
+    blind_to: tuple[Blindness, ...] = ()
+
+    def normalize_text(self, text: str) -> str:
+        """Return what is left of ``text`` once everything the space cannot see is removed."""
+        if "accents" in self.blind_to:
+            decomposed = unicodedata.normalize("NFD", text)
+            text = "".join(c for c in decomposed if unicodedata.category(c) != "Mn")
+        if "case" in self.blind_to:
+            text = text.lower()
+        if "punctuation_spacing" in self.blind_to:
+            text = re.sub(r"([^\w\s]|_)", r" \1 ", text)
+        if "whitespace" in self.blind_to:
+            text = " ".join(text.split())
+        return text
+
+
+class Embedder(Protocol):
+    """Turns texts into vectors of one space.
+
+    Attributes:
+        space: Where the vectors live.
+        dim: ``d``, the length of a vector.
+        special_tokens: Tokens the tokenizer adds to every text (2 for BERT).
+    """
+
+    @property
+    def space(self) -> Space: ...
+    @property
+    def dim(self) -> int: ...
+    @property
+    def special_tokens(self) -> int: ...
+
+    def embed(self, texts: Sequence[str], role: Role) -> Vectors:
+        """Return one finite float32 row a text, (n, d); an empty list gives (0, d)."""
+        ...
+
+    def token_spans(self, texts: Sequence[str]) -> list[list[tuple[int, int]]]:
+        """Return, for each text, the (start, end) characters of its tokens, in order.
+
+        Special tokens are left out and nothing is cut, however long the text.
+        """
+        ...
+
+
+class Defense(Protocol):
+    """Changes vectors before they are released. Frozen: fitting returns another defense.
+
+    Attributes:
+        stochastic: Whether another secret gives other vectors.
+        keyed: Whether undoing it needs the secret.
+        on: Which side is changed; the other is released as it is.
+        similarity: How released vectors are compared, or None for the embedder's way.
+    """
+
+    @property
+    def stochastic(self) -> bool: ...
+    @property
+    def keyed(self) -> bool: ...
+    @property
+    def on(self) -> Literal["documents", "queries", "both"]: ...
+    @property
+    def similarity(self) -> Similarity | None: ...
+
+    def fit(self, vectors: Vectors) -> Defense:
+        """Return this defense fitted to the owner's clean document vectors, (n, d)."""
+        return self
+
+    def protect(self, vectors: Vectors, *, role: Role, ids: Sequence[str]) -> Vectors:
+        """Return the released vectors, (n, d'), as a new array; ``ids`` names the rows."""
+        ...
+
+    def lift(self, released: Vectors) -> Vectors | None:
+        """Return ``released`` (n, d') brought back to (n, d) without any secret.
+
+        None where nobody can: the oblivious attacker is then skipped with that reason.
+        """
+        return released
+
+
+class Attack(Protocol):
+    """Guesses the text behind a vector."""
+
+    def invert(self, vectors: Vectors, oracle: Oracle) -> list[str]:
+        """Return one guess a row of ``vectors`` (n, d)."""
+        ...
+
+
+class LearnedAttack(Attack, Protocol):
+    """An attack that is trained; its recipe says ``learned=True``.
+
+    Its ``build`` takes a parameter ``checkpoint: Path | None``: the folder that `train`
+    filled, given by the user or found by the host. `train` is called on an instance built
+    without one.
+    """
+
+    def train(self, texts: Sequence[str], oracle: Oracle, context: TrainContext) -> TrainReport:
+        """Fill ``context.folder`` with safetensors and JSON, and return what it took."""
+        ...
+
+
+Size: TypeAlias = Literal["tiny", "small", "base"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainContext:
+    """The budget and the place of one training.
+
+    Args:
+        folder: Where the finished files go; exists and is empty.
+        work: Scratch that survives a kill; training resumes from what it finds there.
+        max_tokens: Tokens of the embedder kept of each text, special ones included.
+        size: Preset of the network.
+        steps: Optimizer steps of each network, or None for the attack's own choice.
+        minutes: Wall-clock limit for the whole training, or None. With it, a run cannot be
+            repeated exactly.
+        seed: Of weights, order and dropout.
+        device: As torch spells it.
+        batch_size: Examples a step, or None for the attack's own choice.
+        tokenizer: A folder or hub id, or None to train one.
+        options: What else the attack understands; it refuses a key it does not know.
+        progress: Called with a line worth telling.
+    """
+
+    folder: Path
+    work: Path
+    max_tokens: int
+    size: Size = "small"
+    steps: int | None = None
+    minutes: float | None = None
+    seed: int = 0
+    device: str = "cpu"
+    batch_size: int | None = None
+    tokenizer: str | None = None
+    options: Mapping[str, str] = field(default_factory=dict)
+    progress: Callable[[str], None] = lambda line: None
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainReport:
+    """What a training took.
+
+    Args:
+        recipe: Everything that was decided, defaults included, as plain JSON values.
+        curve: One record an evaluation or a logging step, as plain JSON values.
+    """
+
+    recipe: Mapping[str, Any]
+    curve: Sequence[Mapping[str, Any]] = ()
+
+
+@dataclass(frozen=True)
+class Secret:
+    """What the owner knows and no attacker is given; bound to a defense when it is built."""
+
+    key: bytes = field(repr=False)
+
+    @classmethod
+    def from_seed(cls, seed: int) -> Secret:
+        """Return the secret of an experiment's seed."""
+        return cls(hashlib.sha256(f"v2t-bench secret {seed}".encode()).digest())
+
+    def for_part(self, index: int) -> Secret:
+        """Return the secret of one part of a composition, unlike that of any other part."""
+        return Secret(hashlib.sha256(self.key + f" part {index}".encode()).digest())
+
+    def generator(self, *names: str) -> np.random.Generator:
+        """Return a generator that depends on the secret and on exactly these names."""
+        digest = hashlib.sha256(self.key)
+        for name in names:
+            encoded = name.encode()
+            digest.update(len(encoded).to_bytes(8, "little") + encoded)
+        return np.random.Generator(np.random.PCG64(int.from_bytes(digest.digest(), "little")))
+
+    def normal(self, shape: tuple[int, int], role: Role, ids: Sequence[str]) -> Vectors:
+        """Return standard normal draws, (n, d): row i depends on role and ``ids[i]`` alone.
+
+        So batching and order change nothing, and releasing an item twice leaks nothing more.
+        """
+        draws = np.empty(shape, dtype=np.float32)
+        for row, name in zip(draws, ids, strict=True):
+            self.generator("normal", role, name).standard_normal(out=row, dtype=np.float32)
+        return draws
+
+
+class Builder(Protocol):
+    """Builds a nested component."""
+
+    def __call__(self, kind: Kind, spelling: Any) -> Any:
+        """Return the component of that kind spelled by ``spelling``."""
+        ...
+
+
+@dataclass(frozen=True, kw_only=True)
+class BuildContext:
+    """What the host hands to a component that asks for it by a ``context`` parameter.
+
+    Args:
+        device: As torch spells it, already resolved.
+        batch_size: Rows a step, or None for the component's own choice.
+        offline: Whether nothing may be fetched.
+        trust_remote_code: Model ids whose own code may run.
+        build: Builds a nested spelling.
+    """
+
+    build: Builder
+    device: str = "cpu"
+    batch_size: int | None = None
+    offline: bool = False
+    trust_remote_code: tuple[str, ...] = ()
+
+
+T_co = TypeVar("T_co", covariant=True)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Recipe(Generic[T_co]):
+    """A component on offer: how it is called and how it is built; nothing is built yet.
+
+    ``build`` is a class or a function with typed parameters; they are what can be spelled.
+    Parameters annotated `Secret` or `BuildContext` are given by the host. A `Path` is
+    recorded by its folder's name and the hash of its content.
+
+    Args:
+        name: What users write.
+        build: Called with the bound parameters.
+        summary: One line for ``v2t-bench list``; default: the first line of build's docstring.
+        source: Paper and section the method is from.
+        learned: For attacks: whether it must be trained before use.
+        revision: Whether ``name@revision`` is understood; given to build as ``revision``.
+        demo: For learned attacks: the `TrainContext` fields (``size``, ``steps``,
+            ``batch_size``, ``options``) of the training on the demo corpora.
+        standard: Spellings that ``all`` stands for; default: the bare name, where no
+            parameter is required.
+        for_tests: Never part of ``all``, and of no use for a published figure.
+    """
+
+    name: str
+    build: Callable[..., T_co]
+    summary: str = ""
+    source: str = ""
+    learned: bool = False
+    revision: bool = False
+    demo: Mapping[str, Any] = field(default_factory=dict)
+    standard: tuple[str, ...] = ()
+    for_tests: bool = False
+
+    def __post_init__(self) -> None:
+        """Take the summary from build's docstring where none is given."""
+        if not self.summary:
+            lines = (self.build.__doc__ or "").strip().splitlines()
+            object.__setattr__(self, "summary", lines[0] if lines else "")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Checkpoint:
+    """A trained attack on disk, and what it fits.
+
+    Args:
+        attack: The attack's name.
+        space: What its vectors are; it refuses any other.
+        dim: ``d`` of that space.
+        max_tokens: The length it was trained for.
+        trained_on: Name of the training text; ``demo`` marks the one of the demo corpora.
+        defense: The defense it was trained against, canonical; empty for clean vectors.
+        folder: Where it lies.
+        identity: ``<name>@<12 hex>``: what spellings and tables show for it.
+    """
+
+    attack: str
+    space: Space
+    dim: int
+    max_tokens: int
+    trained_on: str
+    defense: str = ""
+    folder: Path
+    identity: str
+
+
+def check_vectors(
+    vectors: object, *, rows: int, who: str, dim: int | None = None
+) -> Vectors:
+    """Return ``vectors`` if they are a finite float32 array of ``rows`` rows.
+
+    Raises:
+        BrokenPromise: naming ``who`` returned what, and what was expected.
+    """
+    expected = f"a float32 array of shape ({rows}, {'d' if dim is None else dim})"
+    if not isinstance(vectors, np.ndarray):
+        raise BrokenPromise(f"{who} returned {type(vectors).__name__}; expected {expected}")
+    if vectors.ndim != 2 or vectors.shape[0] != rows or dim not in (None, vectors.shape[1]):
+        raise BrokenPromise(f"{who} returned shape {vectors.shape}; expected {expected}")
+    if vectors.dtype != np.float32:
+        raise BrokenPromise(f"{who} returned {vectors.dtype}; expected {expected}")
+    bad = ~np.isfinite(vectors).all(axis=1)
+    if bad.any():
+        raise BrokenPromise(
+            f"{who} returned NaN or infinity in {int(bad.sum())} of {rows} rows "
+            f"(first: row {int(bad.argmax())}); expected finite numbers"
+        )
+    return vectors
+
+
+def check_guesses(guesses: object, *, rows: int, who: str) -> list[str]:
+    """Return ``guesses`` if they are a list of ``rows`` strings.
+
+    Raises:
+        BrokenPromise: naming ``who`` returned what, and what was expected.
+    """
+    if not isinstance(guesses, list) or not all(isinstance(guess, str) for guess in guesses):
+        raise BrokenPromise(f"{who} did not return a list of strings")
+    if len(guesses) != rows:
+        raise BrokenPromise(f"{who} returned {len(guesses)} guesses for {rows} vectors")
+    return guesses

@@ -1,0 +1,64 @@
+"""The collections a run can be about, and how they are spelled."""
+
+from __future__ import annotations
+
+import difflib
+from pathlib import Path
+
+from v2t_bench.corpora.beir import read_beir
+from v2t_bench.corpora.demo import DEMO_NAMES, demo_corpus
+from v2t_bench.corpora.records import Corpus
+from v2t_bench.errors import BadParameter, UnknownComponent
+
+DEMO = "demo"
+BEIR = "beir:"
+
+SUMMARIES = {
+    DEMO: f"the four generated collections, {', '.join(DEMO_NAMES)}: offline, nothing in them is true",
+    "demo-nq": "generated encyclopedia passages and questions",
+    "demo-msmarco": "generated web passages and searches",
+    "demo-beir": "generated abstracts and claims, graded",
+    "demo-mimic": "generated clinical notes with names, and questions about patients",
+    f"{BEIR}<folder>": "any collection on disk in BEIR's layout: corpus.jsonl, queries.jsonl, qrels/test.tsv",
+}
+
+
+def known_datasets() -> list[tuple[str, str]]:
+    """Return every spelling of `open_corpora` with one line on what it is."""
+    return list(SUMMARIES.items())
+
+
+def open_corpora(spelling: str, *, with_training: bool = True) -> tuple[Corpus, ...]:
+    """Return the collections that ``spelling`` names.
+
+    Args:
+        spelling: One of `known_datasets`.
+        with_training: Whether generated collections come with their training texts, which
+            take longer to write than the documents.
+
+    Raises:
+        UnknownComponent: no collection is spelled so.
+        BadInput: a file of it cannot be used.
+        BadParameter: the folder is missing from the spelling.
+    """
+    spelling = spelling.strip()
+    if spelling == DEMO or spelling in DEMO_NAMES:
+        names = DEMO_NAMES if spelling == DEMO else (spelling,)
+        if with_training:
+            return tuple(demo_corpus(name) for name in names)
+        return tuple(demo_corpus(name, n_training=0) for name in names)
+    if spelling.startswith(BEIR):
+        folder = spelling.removeprefix(BEIR)
+        if not folder:
+            raise BadParameter(f"{spelling!r} names no folder; expected {BEIR}<folder>")
+        return (read_beir(Path(folder).expanduser()),)
+    raise UnknownComponent(_unknown(spelling))
+
+
+def _unknown(spelling: str) -> str:
+    """Return what to tell someone who spelled a collection so."""
+    near = difflib.get_close_matches(spelling, [DEMO, *DEMO_NAMES, BEIR], n=2, cutoff=0.5)
+    if spelling and Path(spelling).expanduser().is_dir():
+        near = [f"{BEIR}{spelling}"]
+    guess = f"; did you mean {' or '.join(map(repr, near))}?" if near else ""
+    return f"no dataset is called {spelling!r}{guess} (known: {', '.join(SUMMARIES)})"

@@ -1,0 +1,297 @@
+"""Run the cells of a plan, each by itself; knows no component by name."""
+
+from __future__ import annotations
+
+import logging
+import time
+import traceback
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+
+from v2t_bench.checkpoints import read_checkpoint
+from v2t_bench.contracts import Attack, BuildContext, Space, Vectors, check_guesses
+from v2t_bench.environment import describe
+from v2t_bench.errors import BadInput, CorruptArtifact, Skipped, V2TError
+from v2t_bench.matrix import Cell, Scene
+from v2t_bench.registry import Registry
+from v2t_bench.results import Failure, Result
+from v2t_bench.samples import (
+    RETRIEVAL,
+    SAMPLES,
+    retrieval_table,
+    samples_table,
+    score_retrieval,
+    score_samples,
+)
+from v2t_bench.scene import Stage
+from v2t_bench.scoring.bleu import bleu_signatures
+from v2t_bench.store import Store
+from v2t_bench.threat import Oracle
+from v2t_bench.training import Lesson, School
+from v2t_bench.vectors import VectorCache
+
+log = logging.getLogger(__name__)
+
+Status = Literal["done", "stored", "skipped", "failed"]
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What became of one cell; ``reason`` says why it has no result."""
+
+    cell: Cell
+    status: Status
+    result: Result | None = None
+    reason: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Harness:
+    """Runs plans.
+
+    Args:
+        registry: Builds components.
+        context: What components are built with.
+        store: Where finished cells go.
+        cache: Where clean vectors are kept.
+        fail_fast: Stop at the first cell that fails.
+        tell: Called with a line worth telling.
+        on_outcome: Called after every cell.
+    """
+
+    registry: Registry
+    context: BuildContext
+    store: Store
+    cache: VectorCache
+    fail_fast: bool = False
+    tell: Callable[[str], None] = lambda line: None
+    on_outcome: Callable[[Outcome], None] = lambda outcome: None
+    _broken_lessons: dict[Path, str] = field(default_factory=dict)
+
+    def run(self, scenes: Sequence[Scene]) -> list[Outcome]:
+        """Return what became of every cell, in the order of the plan.
+
+        A cell that fails is recorded and the others go on. Finished cells are not run
+        again, so a run that was stopped is resumed by running it again.
+        """
+        outcomes: list[Outcome] = []
+        for scene in scenes:
+            stage = Stage(scene, self.registry, self.context, self.cache, self.tell)
+            attacks: dict[str, Attack] = {}
+            for cell in scene.cells:
+                outcome = self._attempt(cell, stage, attacks)
+                outcomes.append(outcome)
+                self.on_outcome(outcome)
+                if outcome.status == "failed" and self.fail_fast:
+                    return outcomes
+        return outcomes
+
+    def _attempt(self, cell: Cell, stage: Stage, attacks: dict[str, Attack]) -> Outcome:
+        stored = self.store.read(cell.cell_id)
+        if stored is not None:
+            return Outcome(cell, "stored", stored)
+        try:
+            if cell.kind == "utility":
+                result = self._utility(cell, stage)
+            else:
+                result = self._leakage(cell, stage, attacks)
+        except Skipped as reason:
+            return Outcome(cell, "skipped", reason=str(reason))
+        # One cell's failure, a plugin's bug included, must not cost the others.
+        except Exception as error:
+            return self._failed(cell, error)
+        return Outcome(cell, "done", result)
+
+    def _failed(self, cell: Cell, error: Exception) -> Outcome:
+        kind = "" if isinstance(error, V2TError) else f"{type(error).__name__}: "
+        line = kind + " ".join(str(error).split())
+        log.error("cell %s (%s) failed: %s", cell.cell_id, describe_cell(cell), line)
+        log.debug("traceback", exc_info=error)
+        self.store.write_failure(
+            Failure(
+                kind=cell.kind,
+                cell_id=cell.cell_id,
+                labels=cell.labels,
+                error=line,
+                traceback="".join(traceback.format_exception(error)),
+            )
+        )
+        return Outcome(cell, "failed", reason=line)
+
+    # ---------------------------------------------------------------- utility
+    def _utility(self, cell: Cell, stage: Stage) -> Result:
+        started = time.monotonic()
+        released = stage.released(cell.defense_text, cell.secret_seed)
+        ranking, tie_rate = stage.ranking(released)
+        table, scores = score_retrieval(
+            retrieval_table(ranking, stage.scene.corpus.judgements)
+        )
+        result = self._result(cell, stage, started).model_copy(
+            update={
+                "scores": scores,
+                "facts": {
+                    "n_documents": len(stage.scene.corpus.documents),
+                    "n_pieces": len(stage.prepared.pieces),
+                    "n_cut_documents": stage.prepared.n_cut_documents,
+                    "n_cut_queries": stage.prepared.n_cut_queries,
+                    "tie_rate": tie_rate,
+                    "released_dim": released.documents.shape[1],
+                    "bytes_per_vector": released.documents.shape[1]
+                    * released.documents.dtype.itemsize,
+                    "snr_db": released.snr_db,
+                },
+            }
+        )
+        return self.store.write(result, {RETRIEVAL: table}, may_hold_text=True)
+
+    # ---------------------------------------------------------------- leakage
+    def _leakage(self, cell: Cell, stage: Stage, attacks: dict[str, Attack]) -> Result:
+        started = time.monotonic()
+        attack = self._attack(cell, stage, attacks)
+        released = stage.released(cell.defense_text, cell.secret_seed)
+        lifted = released.defense.lift(released.documents[stage.attacked])
+        if lifted is None:
+            raise Skipped(
+                f"an oblivious attacker cannot bring vectors of {cell.labels['defense']} back "
+                f"to {stage.scene.embedder.dim} dimensions"
+            )
+        oracle = self._oracle(stage)
+        label = cell.labels["attack"]
+        guesses = check_guesses(
+            attack.invert(np.ascontiguousarray(lifted), oracle), rows=len(lifted), who=label
+        )
+        # The clean embedder judges how close a guess came, whatever the attacker saw.
+        guessed = stage.scene.embedder.embed(guesses, "document")
+        table, scores = score_samples(
+            samples_table(
+                guesses=guesses,
+                cosines=_cosines(guessed, stage.documents[stage.attacked]),
+                space=stage.scene.embedder.space,
+                **stage.attacked_texts(),
+            ),
+            stage.scene.embedder.space,
+        )
+        corpus = stage.scene.corpus
+        result = self._result(cell, stage, started).model_copy(
+            update={
+                "scores": scores,
+                "facts": {
+                    "oracle_texts": oracle.texts_asked,
+                    "n_attacked": len(guesses),
+                    "redistributable": corpus.redistributable,
+                },
+                "signatures": bleu_signatures(),
+            }
+        )
+        return self.store.write(
+            result,
+            {SAMPLES: table},
+            may_hold_text=corpus.redistributable and not corpus.restricted,
+        )
+
+    def _attack(self, cell: Cell, stage: Stage, attacks: dict[str, Attack]) -> Attack:
+        """Return the cell's attack, trained first where that is still to be done."""
+        if cell.attack is None:
+            raise BadInput(f"cell {cell.cell_id} has no attack")
+        if cell.attack.label not in attacks:
+            for folder, lesson in cell.attack.lessons.items():
+                self._learn(lesson, folder, stage)
+            attacks[cell.attack.label] = self.registry.build(
+                "attacks", cell.attack.spelling, self.context
+            )
+        return attacks[cell.attack.label]
+
+    def _learn(self, lesson: Lesson, folder: Path, stage: Stage) -> None:
+        from filelock import FileLock
+
+        if folder in self._broken_lessons:
+            raise BadInput(self._broken_lessons[folder])
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        # Two runs may want the same inverter; the second waits and finds it made.
+        with FileLock(folder.parent / f".{folder.name}.lock"):
+            if folder.exists():
+                try:
+                    read_checkpoint(folder)
+                    return
+                except CorruptArtifact as error:
+                    aside = folder.with_name(f".{folder.name}-damaged-{time.time_ns()}")
+                    folder.rename(aside)
+                    log.warning("%s; the old folder is kept as %s", error, aside)
+            self.tell(f"training {lesson.attack} on {len(lesson.texts)} demo texts")
+            school = School(
+                registry=self.registry,
+                embedder=stage.scene.embedder,
+                context=self.context,
+                cache=self.cache,
+                progress=self.tell,
+            )
+            try:
+                school.train(lesson, folder)
+            except Exception as error:
+                line = f"training {lesson.attack} failed: {error}"
+                self._broken_lessons[folder] = line
+                raise
+
+    def _oracle(self, stage: Stage) -> Oracle:
+        embedder = stage.scene.embedder
+        return Oracle(
+            embedder.embed,
+            keep=lambda texts, role: self.cache.vectors(embedder, texts, role),
+            space=embedder.space,
+            dim=embedder.dim,
+        )
+
+    def _result(self, cell: Cell, stage: Stage, started: float) -> Result:
+        return Result(
+            kind=cell.kind,
+            cell_id=cell.cell_id,
+            identity=cell.identity,
+            labels=cell.labels,
+            scores={},
+            references=dict(cell.references),
+            notices=list(stage.scene.corpus.notices),
+            environment={
+                **describe(self.context.device),
+                "batch_size": self.context.batch_size,
+            },
+            seconds={"cell": round(time.monotonic() - started, 3)},
+        )
+
+
+def describe_cell(cell: Cell) -> str:
+    """Return corpus, defense and attack of a cell for a log line."""
+    parts = [cell.labels["corpus"], cell.labels["defense"], cell.labels.get("attack", "retrieval")]
+    return " / ".join(parts)
+
+
+def _cosines(a: Vectors, b: Vectors) -> list[float]:
+    """Return the cosine of each pair of rows, (n,); 0 where one has no direction."""
+    wide_a, wide_b = a.astype(np.float64), b.astype(np.float64)
+    lengths = np.linalg.norm(wide_a, axis=1) * np.linalg.norm(wide_b, axis=1)
+    products = (wide_a * wide_b).sum(axis=1)
+    cosines = np.divide(products, lengths, out=np.zeros_like(products), where=lengths > 0)
+    return [float(value) for value in np.clip(cosines, -1.0, 1.0)]
+
+
+def rescore(store: Store, result: Result, space: Space) -> Result:
+    """Return a stored cell with every score computed anew from its raw outputs."""
+    if result.kind == "utility":
+        table, scores = score_retrieval(store.table(result.cell_id, RETRIEVAL))
+        name = RETRIEVAL
+    else:
+        table, scores = score_samples(store.table(result.cell_id, SAMPLES), space)
+        name = SAMPLES
+        if "bleu_corpus" not in scores and "bleu_corpus" in result.scores:
+            # Corpus BLEU is no mean of stored scores; without texts it stays as it was.
+            scores["bleu_corpus"] = result.scores["bleu_corpus"]
+    if scores == result.scores:
+        return result
+    return store.write(
+        result.model_copy(update={"scores": scores}),
+        {name: table},
+        may_hold_text="text" in table.column_names,
+    )

@@ -1,0 +1,63 @@
+"""The rows of a run as a table for people."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from v2t_bench.leaderboard.rows import Row
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+
+def rich_table(rows: Sequence[Row]) -> Table:
+    """Return what a reader compares first; leaderboard.csv holds every column."""
+    from rich.table import Table
+
+    table = Table(header_style="bold")
+    for name in ("corpus", "defense", "attack"):
+        table.add_column(name, no_wrap=True)
+    for name in ("NDCG@10", "kept", "BLEU", "95 %", "BLEU norm", "token F1", "exact norm", "cos"):
+        table.add_column(name, justify="right", no_wrap=True)
+    table.add_column("flags", no_wrap=True)
+    previous: tuple[object, ...] | None = None
+    for row in rows:
+        block = (row["corpus"], row["embedder"], row["defense"], row["seeds"])
+        if previous is not None and block != previous:
+            table.add_section()
+        previous = block
+        seeds = f" (seed {row['seeds']})" if row["seeds"] not in ("", "0") else ""
+        table.add_row(
+            str(row["corpus"]),
+            f"{row['defense']}{seeds}",
+            short_attack(str(row["attack"])),
+            _number(row["ndcg_at_10"], 3),
+            _number(row["ndcg_kept"], 2),
+            _number(row["bleu"], 1),
+            _interval(row["bleu_lo"], row["bleu_hi"]),
+            _number(row["bleu_norm"], 1),
+            _number(row["token_f1"], 2),
+            _number(row["exact_norm"], 2),
+            _number(row["cos"], 2),
+            str(row["flags"]),
+        )
+    return table
+
+
+def short_attack(label: str) -> str:
+    """Return an attack's label without its checkpoint, which the CSV names."""
+    import re
+
+    label = re.sub(r'checkpoint="[^"]*",?', "", label)
+    return re.sub(r"[:,](?=\]|$)", "", label)
+
+
+def _number(value: object, digits: int) -> str:
+    return f"{value:.{digits}f}" if isinstance(value, int | float) else ""
+
+
+def _interval(low: object, high: object) -> str:
+    if not isinstance(low, int | float) or not isinstance(high, int | float):
+        return ""
+    return f"{low:.1f} to {high:.1f}"

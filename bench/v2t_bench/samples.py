@@ -1,0 +1,119 @@
+"""The raw outputs of a cell as tables: what was attacked and guessed, what was found."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from v2t_bench.contracts import Space
+from v2t_bench.results import Measured
+from v2t_bench.scorecard import (
+    PerText,
+    corpus_bleu,
+    leakage_scores,
+    per_text_scores,
+    utility_scores,
+)
+from v2t_bench.scoring.names import Name
+from v2t_bench.scoring.ndcg import Judgements, ndcg_at_10
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+SAMPLES = "samples.parquet"
+RETRIEVAL = "retrieval.parquet"
+
+# Everything else in samples.parquet is a score of its own.
+_DESCRIBING = ("id", "document", "text_sha256", "text", "guess", "first", "last")
+
+
+def samples_table(
+    *,
+    ids: Sequence[str],
+    documents: Sequence[str],
+    texts: Sequence[str],
+    guesses: Sequence[str],
+    cosines: Sequence[float],
+    names: Sequence[Name | None],
+    space: Space,
+) -> pa.Table:
+    """Return one row an attacked text: ids, texts, guess and every per-text score."""
+    import pyarrow as pa
+
+    scores = per_text_scores(texts, guesses, space, names)
+    return pa.table(
+        {
+            "id": list(ids),
+            "document": list(documents),
+            "text_sha256": [hashlib.sha256(text.encode()).hexdigest() for text in texts],
+            "text": list(texts),
+            "guess": list(guesses),
+            "first": pa.array([name and name.first for name in names], pa.string()),
+            "last": pa.array([name and name.last for name in names], pa.string()),
+            "cos": np.asarray(cosines, np.float64),
+            **scores,
+        }
+    )
+
+
+def score_samples(table: pa.Table, space: Space) -> tuple[pa.Table, dict[str, Measured]]:
+    """Return the table with its scores computed anew from the texts, and their means.
+
+    Where the texts were not stored, the per-text scores that were are averaged.
+    """
+    columns = table.to_pydict()
+    scores: PerText = {
+        name: np.array([np.nan if v is None else v for v in values], np.float64)
+        for name, values in columns.items()
+        if name not in _DESCRIBING
+    }
+    measured: dict[str, Measured] = {}
+    if "text" in columns:
+        names = [
+            Name(first, last) if first is not None and last is not None else None
+            for first, last in zip(columns["first"], columns["last"], strict=True)
+        ]
+        table = samples_table(
+            ids=columns["id"],
+            documents=columns["document"],
+            texts=columns["text"],
+            guesses=columns["guess"],
+            cosines=columns["cos"],
+            names=names,
+            space=space,
+        )
+        scores |= per_text_scores(columns["text"], columns["guess"], space, names)
+        measured["bleu_corpus"] = corpus_bleu(columns["text"], columns["guess"])
+    return table, measured | leakage_scores(scores, clusters=columns["document"])
+
+
+def retrieval_table(ranking: Mapping[str, Sequence[str]], judged: Judgements) -> pa.Table:
+    """Return one row a judged query: the documents found, its judgements, its NDCG@10."""
+    import pyarrow as pa
+
+    scores = ndcg_at_10(ranking, judged)
+    queries = list(scores)
+    return pa.table(
+        {
+            "query": queries,
+            "found": [list(ranking.get(query, ())) for query in queries],
+            "judgements": [json.dumps(dict(judged[query]), sort_keys=True) for query in queries],
+            "ndcg_at_10": [scores[query] for query in queries],
+        }
+    )
+
+
+def score_retrieval(table: pa.Table) -> tuple[pa.Table, dict[str, Measured]]:
+    """Return the table with NDCG@10 computed anew from the stored rankings, and its mean."""
+    columns = table.to_pydict()
+    ranking = dict(zip(columns["query"], columns["found"], strict=True))
+    judged = {
+        query: json.loads(grades)
+        for query, grades in zip(columns["query"], columns["judgements"], strict=True)
+    }
+    table = retrieval_table(ranking, judged)
+    return table, utility_scores(table.column("ndcg_at_10").to_pylist())

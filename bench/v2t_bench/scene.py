@@ -1,0 +1,176 @@
+"""What the cells of one corpus under one embedder share, each made when first needed."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from v2t_bench.composition import build_defense
+from v2t_bench.contracts import BuildContext, Defense, Secret, Vectors, check_vectors
+from v2t_bench.matrix import Scene
+from v2t_bench.registry import Registry
+from v2t_bench.scoring.names import Name
+from v2t_bench.search import tie_keys, top_k
+from v2t_bench.texts import Prepared, prepare, sample_attacked
+from v2t_bench.vectors import VectorCache
+
+DEPTH = 10
+# Ties are broken the same way in every run, whatever its seeds.
+TIE_SEED = 0
+
+
+@dataclass(frozen=True)
+class Released:
+    """What leaves the owner under one defense.
+
+    Args:
+        defense: Fitted.
+        documents: (n, d'), a row a piece.
+        queries: (n_q, d').
+        snr_db: 10 log10 of clean power over the power of the change, documents only; None
+            where dimensions differ or nothing changed.
+    """
+
+    defense: Defense
+    documents: Vectors
+    queries: Vectors
+    snr_db: float | None
+
+
+class Stage:
+    """The vectors of a scene, clean and released.
+
+    Args:
+        scene: What is shown.
+        registry: Builds defenses.
+        context: Builds defenses.
+        cache: Keeps clean vectors.
+        tell: Called with a line worth telling.
+    """
+
+    def __init__(
+        self,
+        scene: Scene,
+        registry: Registry,
+        context: BuildContext,
+        cache: VectorCache,
+        tell: Callable[[str], None],
+    ) -> None:
+        self.scene = scene
+        self._registry = registry
+        self._context = context
+        self._cache = cache
+        self._tell = tell
+        self._released: tuple[tuple[str, int], Released] | None = None
+
+    @cached_property
+    def prepared(self) -> Prepared:
+        """The texts as they are embedded."""
+        grid = self.scene.grid
+        return prepare(
+            self.scene.corpus, self.scene.embedder, track=grid.track, max_tokens=grid.max_tokens
+        )
+
+    @cached_property
+    def documents(self) -> Vectors:
+        """Clean vectors of every piece, (n, d)."""
+        self._tell(f"{self.scene.corpus.name}: vectors of {len(self.prepared.pieces)} texts")
+        return self._cache.vectors(self.scene.embedder, self.prepared.pieces, "document")
+
+    @cached_property
+    def queries(self) -> Vectors:
+        """Clean vectors of every judged query, (n_q, d)."""
+        return self._cache.vectors(self.scene.embedder, self.prepared.queries, "query")
+
+    @cached_property
+    def attacked(self) -> NDArray[np.int64]:
+        """Rows of the attacked pieces."""
+        return sample_attacked(
+            self.prepared,
+            self.scene.corpus.fingerprint,
+            self.scene.n_texts,
+            self.scene.grid.sample_seed,
+        )
+
+    def released(self, defense_text: str, secret_seed: int) -> Released:
+        """Return what the defense releases; only the latest one is kept."""
+        key = (defense_text, secret_seed)
+        if self._released is None or self._released[0] != key:
+            self._released = None
+            self._released = (key, self._release(*key))
+        return self._released[1]
+
+    def _release(self, defense_text: str, secret_seed: int) -> Released:
+        secret = Secret.from_seed(secret_seed)
+        defense = build_defense(self._registry, defense_text, self._context, secret)
+        defense = defense.fit(self.documents)
+        documents = defense.protect(
+            self.documents, role="document", ids=self.prepared.piece_ids
+        )
+        queries = defense.protect(self.queries, role="query", ids=self.prepared.query_ids)
+        documents = check_vectors(documents, rows=len(self.documents), who=defense_text)
+        queries = check_vectors(
+            queries, rows=len(self.queries), dim=documents.shape[1], who=defense_text
+        )
+        return Released(defense, documents, queries, _snr_db(self.documents, documents))
+
+    def ranking(self, released: Released) -> tuple[dict[str, list[str]], float]:
+        """Return the first ten documents of each query, best first, and the tie rate.
+
+        A document scores as its best piece.
+        """
+        prepared, corpus = self.prepared, self.scene.corpus
+        ids = [document.id for document in corpus.documents]
+        owner = prepared.owner
+        # Ten documents, and the query's own if it is one, lie among so many pieces.
+        most = int(np.bincount(owner, minlength=1).max()) if len(owner) else 1
+        wanted = DEPTH + int(corpus.queries_are_documents)
+        hits = top_k(
+            released.queries,
+            released.documents,
+            k=min(len(owner), (wanted - 1) * most + 1),
+            similarity=released.defense.similarity or self.scene.embedder.space.similarity,
+            tie_keys=tie_keys(ids, TIE_SEED)[owner],
+            device=self._context.device,
+        )
+        ranking: dict[str, list[str]] = {}
+        for query, row in zip(prepared.query_ids, hits.indices, strict=True):
+            found = dict.fromkeys(ids[owner[piece]] for piece in row if piece >= 0)
+            if corpus.queries_are_documents:
+                found.pop(query, None)
+            ranking[query] = list(found)[:DEPTH]
+        return ranking, hits.tie_rate
+
+    def attacked_texts(self) -> dict[str, Any]:
+        """Return ids, documents, texts and names of the attacked pieces, as samples list them."""
+        prepared, corpus = self.prepared, self.scene.corpus
+        owners = [corpus.documents[prepared.owner[row]].id for row in self.attacked]
+        texts = [prepared.pieces[row] for row in self.attacked]
+        return {
+            "ids": [prepared.piece_ids[row] for row in self.attacked],
+            "documents": owners,
+            "texts": texts,
+            "names": [
+                _if_there(corpus.names.get(owner), text)
+                for owner, text in zip(owners, texts, strict=True)
+            ],
+        }
+
+
+def _if_there(name: Name | None, text: str) -> Name | None:
+    """Return the name if the text as it was cut still holds it."""
+    return name if name is not None and f"{name.first} {name.last}" in text else None
+
+
+def _snr_db(clean: Vectors, released: Vectors) -> float | None:
+    if clean.shape != released.shape or not len(clean):
+        return None
+    changed = float(np.square(released - clean, dtype=np.float64).sum())
+    if changed == 0:
+        return None
+    return 10 * float(np.log10(np.square(clean, dtype=np.float64).sum() / changed))

@@ -1,0 +1,178 @@
+"""Results on disk: one folder a cell, written whole or not at all.
+
+``<results>/cells/<cell_id>/`` holds ``result.json`` with ``samples.parquet`` (leakage) or
+``retrieval.parquet`` (utility), or ``error.json``. Nothing else decides whether a cell is
+done, so a run that was killed goes on by being started again.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from pydantic import ValidationError
+
+from v2t_bench.canonical import hash_file, write_atomically
+from v2t_bench.errors import BadInput, CorruptArtifact, ResultsBusy
+from v2t_bench.results import Failure, Result, cell_id
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+log = logging.getLogger(__name__)
+
+_ASIDE = ".replaced"
+# What could give a text away; never written for corpora that may not be passed on.
+TEXT_COLUMNS = frozenset({"text", "guess", "first", "last"})
+
+
+class Store:
+    """The cells of one results folder.
+
+    Args:
+        folder: The results folder; made when `lock` is taken.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.cells = folder / "cells"
+
+    @contextmanager
+    def lock(self) -> Iterator[None]:
+        """Hold the folder for this process, clearing what killed runs left half-written.
+
+        Raises:
+            ResultsBusy: another process holds it.
+            BadInput: nothing can be written there.
+        """
+        from filelock import FileLock, Timeout
+
+        try:
+            self.cells.mkdir(parents=True, exist_ok=True)
+            # Being root, or a mount, can make permission bits lie: only writing tells.
+            write_atomically(self.folder / ".writable", b"")
+            (self.folder / ".writable").unlink()
+        except OSError as error:
+            raise BadInput(
+                f"results folder {self.folder} cannot be written ({error.strerror}); "
+                "choose another with -o"
+            ) from error
+        lock = FileLock(self.folder / ".lock", timeout=0)
+        try:
+            with lock:
+                self._clear_leftovers()
+                yield
+        except Timeout as error:
+            raise ResultsBusy(
+                f"another run is writing to {self.folder}; wait for it, or choose another "
+                "folder with -o"
+            ) from error
+
+    def _clear_leftovers(self) -> None:
+        for left in [*self.cells.glob(".*.partial"), *self.folder.glob(".*.partial")]:
+            shutil.rmtree(left) if left.is_dir() else left.unlink(missing_ok=True)
+        for aside in self.cells.glob(f".*{_ASIDE}"):
+            final = self.cells / aside.name.removeprefix(".").removesuffix(_ASIDE)
+            if final.exists():
+                shutil.rmtree(aside)
+            else:
+                aside.rename(final)
+
+    def read(self, name: str) -> Result | None:
+        """Return a finished cell, or None; one that was damaged counts as not finished."""
+        path = self.cells / name / "result.json"
+        if not path.exists():
+            return None
+        try:
+            return self._verified(path)
+        except CorruptArtifact as error:
+            log.warning("%s; running the cell again", error)
+            return None
+
+    def _verified(self, path: Path) -> Result:
+        try:
+            result = Result.model_validate_json(path.read_bytes())
+        except (ValidationError, ValueError) as error:
+            first = str(error).splitlines()[0]
+            raise CorruptArtifact(f"{path} is not a result ({first})") from error
+        if result.cell_id != path.parent.name or cell_id(result.identity) != result.cell_id:
+            raise CorruptArtifact(f"{path} does not belong to the cell its folder is named after")
+        for name, digest in result.files.items():
+            stored = path.parent / name
+            if not stored.exists() or hash_file(stored) != digest:
+                raise CorruptArtifact(f"{stored} is missing or was changed after it was written")
+        return result
+
+    def results(self) -> list[Result]:
+        """Return every finished cell, sorted by id; damaged ones are told and left out."""
+        found = []
+        for path in sorted(self.cells.glob("*/result.json")):
+            try:
+                found.append(self._verified(path))
+            except CorruptArtifact as error:
+                log.warning("%s; left out", error)
+        return found
+
+    def table(self, name: str, file: str) -> pa.Table:
+        """Return a stored table of a finished cell."""
+        import pyarrow.parquet as pq
+
+        return pq.read_table(self.cells / name / file)
+
+    def write(
+        self, result: Result, tables: Mapping[str, pa.Table], *, may_hold_text: bool
+    ) -> Result:
+        """Store a finished cell and return it with the hashes of its files.
+
+        Args:
+            result: What the cell gave.
+            tables: Raw outputs by file name.
+            may_hold_text: Whether texts and guesses may be written.
+        """
+        import pyarrow.parquet as pq
+
+        with self._replacing_folder(result.cell_id) as folder:
+            hashes: dict[str, str] = {}
+            for file, table in tables.items():
+                if not may_hold_text:
+                    table = table.drop_columns(
+                        [c for c in table.column_names if c in TEXT_COLUMNS]
+                    )
+                pq.write_table(table, folder / file)
+                hashes[file] = hash_file(folder / file)
+            result = result.model_copy(update={"files": hashes})
+            (folder / "result.json").write_text(result.model_dump_json(indent=1) + "\n")
+        return result
+
+    def write_failure(self, failure: Failure) -> None:
+        """Store why a cell failed; the next run tries it again."""
+        with self._replacing_folder(failure.cell_id) as folder:
+            (folder / "error.json").write_text(failure.model_dump_json(indent=1) + "\n")
+
+    @contextmanager
+    def _replacing_folder(self, name: str) -> Iterator[Path]:
+        temporary = Path(
+            tempfile.mkdtemp(dir=self.cells, prefix=f".{name}-", suffix=".partial")
+        )
+        try:
+            yield temporary
+            umask = os.umask(0)
+            os.umask(umask)
+            temporary.chmod(0o777 & ~umask)
+            for path in temporary.iterdir():
+                with path.open("rb") as stream:
+                    os.fsync(stream.fileno())
+            final, aside = self.cells / name, self.cells / f".{name}{_ASIDE}"
+            if final.exists():
+                # A folder cannot replace another in one step; `lock` undoes half a step.
+                final.rename(aside)
+            temporary.rename(final)
+            shutil.rmtree(aside, ignore_errors=True)
+        finally:
+            shutil.rmtree(temporary, ignore_errors=True)

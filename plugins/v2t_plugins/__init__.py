@@ -1,0 +1,13 @@
+"""What v2t-bench ships: embedders, attacks and defenses, written as a stranger would."""
+
+# Names, not modules: listing them must import nothing heavy.
+MODULES: tuple[str, ...] = (
+    "v2t_plugins.attacks.nearest",
+    "v2t_plugins.attacks.prior",
+    "v2t_plugins.attacks.silent",
+    "v2t_plugins.defenses.noise",
+    "v2t_plugins.defenses.none",
+    "v2t_plugins.embedders.hashed",
+    "v2t_plugins.embedders.minilm",
+    "v2t_plugins.embedders.sentence_transformer",
+)

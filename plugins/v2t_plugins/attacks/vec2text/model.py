@@ -1,0 +1,304 @@
+"""The two networks: one guesses a text from its vector, one corrects a guess.
+
+After Morris et al. 2023, sections 4 and 5, from their description. Two parts are ours and
+can be switched off: `Lexical`, and `NetworkConfig.input_scale`. Module names are those of
+the published checkpoints, so that their weights can be read into these classes.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+from transformers import T5Config, T5ForConditionalGeneration
+
+from v2t_bench.errors import CorruptArtifact
+
+# Ridge scores are read as probabilities; what is under the floor counts as absent.
+FLOOR = 1e-4
+IGNORED = -100
+
+SIZES: Mapping[str, Mapping[str, int | float]] = {
+    "tiny": {"d_model": 128, "layers": 2, "heads": 4, "d_ff": 512, "dropout": 0.0},
+    "small": {"d_model": 256, "layers": 3, "heads": 4, "d_ff": 1024, "dropout": 0.0},
+    "base": {"d_model": 768, "layers": 12, "heads": 12, "d_ff": 3072, "dropout": 0.1},
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class NetworkConfig:
+    """The shape of both networks.
+
+    Args:
+        dim: ``d`` of the embedder.
+        vocabulary_size: ``v``; ids beyond the tokenizer's are never written.
+        max_length: Most subwords of a text, the end token included.
+        input_scale: What vectors are multiplied with. The coordinates of a unit vector are
+            near 1/sqrt(d), far under what a fresh layer expects: sqrt(d) here, 1 in the paper.
+        pseudo_tokens: Encoder positions a vector is spread over.
+        layers: Of the encoder, and of the decoder.
+        lexical_words: Likely subwords told to the encoder; 0: the networks have no `Lexical`.
+        layer_norm: Whether the corrector normalises its input; the oldest published do not.
+    """
+
+    dim: int
+    vocabulary_size: int
+    max_length: int
+    input_scale: float = 1.0
+    pseudo_tokens: int = 16
+    d_model: int = 768
+    layers: int = 12
+    heads: int = 12
+    d_ff: int = 3072
+    dropout: float = 0.1
+    lexical_words: int = 0
+    layer_norm: bool = True
+    pad_id: int = 0
+    end_id: int = 1
+
+    @classmethod
+    def from_json(cls, content: Mapping[str, Any]) -> NetworkConfig:
+        """Return the configuration stored as JSON.
+
+        Raises:
+            CorruptArtifact: a field is unknown or missing.
+        """
+        try:
+            return cls(**content)
+        except TypeError as error:
+            raise CorruptArtifact(f"config.json does not describe a network: {error}") from error
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the fields as plain JSON values."""
+        return dataclasses.asdict(self)
+
+    def build_t5(self) -> T5ForConditionalGeneration:
+        """Return a T5 of this shape with fresh weights."""
+        # As many decoder as encoder layers: generate() of transformers 5.23 fails with more.
+        return T5ForConditionalGeneration(
+            T5Config(
+                vocab_size=self.vocabulary_size,
+                d_model=self.d_model,
+                d_kv=self.d_model // self.heads,
+                d_ff=self.d_ff,
+                num_layers=self.layers,
+                num_heads=self.heads,
+                dropout_rate=self.dropout,
+                pad_token_id=self.pad_id,
+                eos_token_id=self.end_id,
+                decoder_start_token_id=self.pad_id,
+            )
+        )
+
+
+class Lexical(nn.Module):
+    """Which subwords a vector speaks of: a ridge regression, fitted in closed form.
+
+    Its log scores are added to the decoder's logits with a learned scale, and a learned bias
+    a subword; one already written is set back to the floor, so it is not written again
+    unless the decoder insists.
+    """
+
+    weight: Tensor
+
+    def __init__(self, config: NetworkConfig) -> None:
+        super().__init__()
+        self.register_buffer("weight", torch.zeros(config.vocabulary_size, config.dim + 1))
+        self.scale = nn.Parameter(torch.tensor(1.0))
+        self.bias = nn.Parameter(torch.zeros(config.vocabulary_size))
+
+    def forward(self, vectors: Tensor) -> Tensor:
+        """Return log scores, (n, v), from log `FLOOR` to 0."""
+        weight = self.weight.float()
+        with torch.autocast(vectors.device.type, enabled=False):
+            scores = vectors.float() @ weight[:, :-1].T + weight[:, -1]
+        return scores.clamp_(FLOOR, 1.0).log_()
+
+
+def fit_lexical(
+    vectors: Tensor, labels: Tensor, vocabulary_size: int, strength: float = 3.0
+) -> Tensor:
+    """Return the ridge weights from vector to bag of subwords, (v, d + 1), bias last.
+
+    Args:
+        vectors: (n, d).
+        labels: Ids, (n, t); negative ones are padding.
+        vocabulary_size: ``v``.
+        strength: Of the penalty, in units of a mean squared norm of the vectors.
+    """
+    n, d = vectors.shape
+    x = torch.cat([vectors, torch.ones(n, 1)], dim=1).double()  # (n, d + 1)
+    rows = torch.arange(n).unsqueeze(1).expand_as(labels)
+    present = labels >= 0
+    cells = torch.unique(labels[present] * n + rows[present])  # a repeated subword counts once
+    bags = torch.sparse_coo_tensor(
+        torch.stack([cells // n, cells % n]),
+        torch.ones(len(cells), dtype=torch.float64),
+        (vocabulary_size, n),
+        is_coalesced=True,
+    )
+    penalty = strength * float(vectors.double().square().sum(dim=1).mean())
+    gram = x.T @ x + penalty * torch.eye(d + 1, dtype=torch.float64)
+    together = torch.sparse.mm(bags, x)  # (v, d + 1)
+    return torch.linalg.solve(gram, together.T).T.float().contiguous()
+
+
+def _projection(config: NetworkConfig, dropout: float) -> nn.Sequential:
+    return nn.Sequential(
+        nn.Linear(config.dim, config.dim),
+        nn.Dropout(dropout),
+        nn.GELU(),
+        nn.Linear(config.dim, config.d_model * config.pseudo_tokens),
+    )
+
+
+class Network(nn.Module):
+    """What both networks share: the T5, its loss, and its logits."""
+
+    def __init__(self, config: NetworkConfig) -> None:
+        super().__init__()
+        self.config = config
+        self.encoder_decoder = config.build_t5()
+        self.lexical = Lexical(config) if config.lexical_words else None
+
+    def spread(self, projection: nn.Module, vectors: Tensor) -> Tensor:
+        """Return vectors as pseudo tokens, (n, s, d_model)."""
+        spread: Tensor = projection(vectors * self.config.input_scale)
+        return spread.view(len(vectors), self.config.pseudo_tokens, self.config.d_model)
+
+    def words(self, ids: Tensor) -> Tensor:
+        """Return the word embeddings of ``ids``, (n, t, d_model)."""
+        embeddings: Tensor = self.encoder_decoder.shared(ids)
+        return embeddings
+
+    def likely(self, scores: Tensor) -> Tensor:
+        """Return the embeddings of the subwords with the best ``scores``, best first."""
+        return self.words(scores.topk(self.config.lexical_words, dim=1).indices)
+
+    def read(self, encoder_inputs: Tensor, mask: Tensor) -> Tensor:
+        """Return what the encoder makes of its inputs, (n, positions, d_model)."""
+        states: Tensor = self.encoder_decoder.encoder(
+            inputs_embeds=encoder_inputs, attention_mask=mask
+        ).last_hidden_state
+        return states
+
+    def scaled(self, states: Tensor) -> Tensor:
+        """Return decoder states as the tied output layer expects them."""
+        return states * self.config.d_model**-0.5
+
+    def loss(
+        self, states: Tensor, mask: Tensor, labels: Tensor, scores: Tensor | None
+    ) -> dict[str, Tensor]:
+        """Return the mean cross entropy of ``labels`` (n, t), padded with `IGNORED`."""
+        start = torch.full_like(labels[:, :1], self.config.pad_id)
+        shifted = torch.cat([start, labels[:, :-1]], dim=1)
+        shifted = shifted.masked_fill(shifted == IGNORED, self.config.pad_id)
+        out = self.encoder_decoder.decoder(
+            input_ids=shifted, encoder_hidden_states=states, encoder_attention_mask=mask,
+            use_cache=False,
+        ).last_hidden_state
+        real = labels != IGNORED  # (n, t)
+        # Padding has no logits: the output layer is the larger half of the work.
+        logits = functional.linear(self.scaled(out[real]), self.encoder_decoder.shared.weight)
+        if self.lexical is not None and scores is not None:
+            logits = self._with_lexical(logits, shifted, real, scores)
+        return {"loss": functional.cross_entropy(logits.float(), labels[real])}
+
+    def _with_lexical(self, logits: Tensor, shifted: Tensor, real: Tensor, scores: Tensor) -> Tensor:
+        """Return (positions, v) logits with the scores of what is not yet written."""
+        assert self.lexical is not None
+        n, t = shifted.shape
+        rows = real.nonzero()[:, 0]
+        logits = logits + (self.lexical.scale * scores).to(logits.dtype)[rows]
+        logits = logits + self.lexical.bias.to(logits.dtype)
+        same = shifted.unsqueeze(2) == shifted.unsqueeze(1)  # (n, t, t)
+        repeated = same.tril(-1).any(dim=2)
+        causal = torch.ones(t, t, dtype=torch.bool, device=logits.device).tril()
+        written = (causal & ~repeated.unsqueeze(1))[real]  # (positions, t)
+        gap = math.log(FLOOR) - scores.gather(1, shifted)  # (n, t)
+        change = self.lexical.scale * gap[rows] * written
+        return logits.scatter_add(1, shifted[rows], change.to(logits.dtype))
+
+
+class Inverter(Network):
+    """From a vector to a first guess: the paper's base model."""
+
+    def __init__(self, config: NetworkConfig) -> None:
+        super().__init__(config)
+        self.embedding_transform = _projection(config, config.dropout)
+
+    def encode(self, vectors: Tensor) -> tuple[Tensor, Tensor, Tensor | None]:
+        """Return encoder states, their mask, and lexical scores, of vectors (n, d)."""
+        scores = self.lexical(vectors) if self.lexical is not None else None
+        parts = [self.spread(self.embedding_transform, vectors)]
+        if scores is not None:
+            parts.append(self.likely(scores).to(parts[0].dtype))
+        inputs = torch.cat(parts, dim=1)
+        mask = torch.ones(inputs.shape[:2], dtype=torch.long, device=inputs.device)
+        return self.read(inputs, mask), mask, scores
+
+    def forward(self, vectors: Tensor, labels: Tensor) -> dict[str, Tensor]:
+        """Return the loss of writing ``labels`` from ``vectors``."""
+        states, mask, scores = self.encode(vectors)
+        return self.loss(states, mask, labels, scores)
+
+
+class Corrector(Network):
+    """From a vector, a guess and the guess's vector to a better guess."""
+
+    def __init__(self, config: NetworkConfig) -> None:
+        super().__init__(config)
+        self.embedding_transform_1 = _projection(config, 0.0)
+        self.embedding_transform_2 = _projection(config, 0.0)
+        self.embedding_transform_3 = _projection(config, 0.0)
+        self.layernorm = nn.LayerNorm(config.d_model) if config.layer_norm else nn.Identity()
+
+    def encoder_inputs(
+        self, vectors: Tensor, guess_vectors: Tensor, guesses: Tensor, scores: Tensor | None
+    ) -> tuple[Tensor, Tensor]:
+        """Return inputs (n, positions, d_model) and mask (n, positions).
+
+        ``| target | guess | target - guess | words of the guess`` where ``|`` is the end
+        token, then the likely subwords. ``guesses`` (n, t) is padded with the padding id.
+        """
+        n = len(vectors)
+        end = torch.full((n, 1), self.config.end_id, dtype=torch.long, device=vectors.device)
+        separator = self.words(end)
+        parts = [
+            separator,
+            self.spread(self.embedding_transform_1, vectors),
+            separator,
+            self.spread(self.embedding_transform_3, guess_vectors),
+            separator,
+            self.spread(self.embedding_transform_2, vectors - guess_vectors),
+            separator,
+            self.words(guesses),
+        ]
+        if scores is not None:
+            parts.append(self.likely(scores))
+        inputs = torch.cat([part.to(parts[1].dtype) for part in parts], dim=1)
+        mask = torch.ones(inputs.shape[:2], dtype=torch.long, device=inputs.device)
+        first = 4 + 3 * self.config.pseudo_tokens
+        mask[:, first : first + guesses.shape[1]] = (guesses != self.config.pad_id).long()
+        return self.layernorm(inputs), mask
+
+    def encode(
+        self, vectors: Tensor, guess_vectors: Tensor, guesses: Tensor
+    ) -> tuple[Tensor, Tensor, Tensor | None]:
+        """Return encoder states, their mask, and lexical scores."""
+        scores = self.lexical(vectors) if self.lexical is not None else None
+        inputs, mask = self.encoder_inputs(vectors, guess_vectors, guesses, scores)
+        return self.read(inputs, mask), mask, scores
+
+    def forward(
+        self, vectors: Tensor, guess_vectors: Tensor, guesses: Tensor, labels: Tensor
+    ) -> dict[str, Tensor]:
+        """Return the loss of writing ``labels`` from the target, the guess and its vector."""
+        states, mask, scores = self.encode(vectors, guess_vectors, guesses)
+        return self.loss(states, mask, labels, scores)
