@@ -24,6 +24,7 @@ class CheckpointRecord(BaseModel):
 
     schema_version: Literal[1] = 1
     attack: str
+    embedder: str
     space: dict[str, Any]
     dim: int
     max_tokens: int

@@ -225,6 +225,7 @@ class Harness:
             school = School(
                 registry=self.registry,
                 embedder=stage.scene.embedder,
+                embedder_text=stage.scene.embedder_text,
                 context=self.context,
                 cache=self.cache,
                 progress=self.tell,

@@ -92,6 +92,7 @@ class Scene:
 
     corpus: Corpus
     embedder: Embedder
+    embedder_text: str
     grid: Grid
     n_texts: int
     cells: tuple[Cell, ...]
@@ -233,6 +234,7 @@ class _Cast:
         return Scene(
             corpus=self.corpus,
             embedder=self.embedder,
+            embedder_text=self.embedder_text,
             grid=self.grid,
             n_texts=self._n_texts(),
             cells=tuple(cells),

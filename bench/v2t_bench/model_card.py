@@ -24,7 +24,7 @@ def model_card(record: CheckpointRecord, lesson: Lesson) -> str:
         else "the attack's own number of steps"
     )
     lines = [
-        f"# {record.attack} for {record.space['weights'].split('@')[0]}",
+        f"# {record.attack} for {record.embedder}",
         "",
         f"A trained `{record.attack}` attack of v2t-bench: it reads text back out of "
         f"{record.dim}-dimensional vectors. Load it with "

@@ -120,15 +120,26 @@ class Registry:
                     records.append(record)
             # The one broad except: a stranger's code may raise anything.
             except Exception as error:
-                self._problem(f"plugin {origin} ({origin.module}): {hook} failed: {error}")
+                self._problem(
+                    f"plugin {origin} ({origin.module}): {hook} failed: "
+                    f"{type(error).__name__}: {error}"
+                )
         return records
 
     def _offer(self, entry: Entry) -> None:
         kind, name, origin = entry.kind, entry.recipe.name, entry.origin
         try:
             Spelling(name)
+            _signature(entry.recipe.build)
         except BadSpelling as error:
             self._problem(f"plugin {origin} ({origin.module}): {error}")
+            return
+        # Annotations are a stranger's code too: reading them may raise anything.
+        except Exception as error:
+            self._problem(
+                f"{_one(kind)} {name!r} of {origin} is refused: the parameters of its build "
+                f"cannot be read: {type(error).__name__}: {error}"
+            )
             return
         there = self._entries.get((kind, name))
         if (kind, name) in self._refused:
@@ -223,12 +234,12 @@ class Registry:
             f"{str(value)!r}; {_form(recipe)}"
         )
         choices = [arm for arm in _arms(wanted) if arm is not type(None)]
+        if value == "none" and type(None) in _arms(wanted):
+            return None
         if Spelling in choices:
             return value if isinstance(value, Spelling) else parse(value)
         if isinstance(value, Spelling):
             raise problem
-        if value == "none" and type(None) in _arms(wanted):
-            return None
         for arm in choices:
             try:
                 return _from_text(arm, value)
@@ -239,14 +250,19 @@ class Registry:
     def canonical(self, kind: Kind, spelling: Spelling) -> Spelling:
         """Return the spelling with every parameter named and defaults filled in.
 
-        A parameter whose value is None is left out; a nested component is canonical too.
+        A parameter whose value and default are None is left out; a nested component is
+        canonical too.
 
         Raises:
             UnknownComponent, BadParameter: as `bind`.
         """
         named: dict[str, Value] = {}
+        recipe = self.entry(kind, spelling.name).recipe
+        default = {p.name: p.default for p in spelled_parameters(recipe)}
         for key, value in self.bind(kind, spelling).items():
             if value is None:
+                if default[key] is not None:
+                    named[key] = "none"
                 continue
             # A nested component is an attack where it stands in an attack, and so on,
             # unless only another kind has that name.
@@ -424,7 +440,7 @@ def discover(
         )
         try:
             module = point.load()
-        except Exception as error:
+        except (Exception, SystemExit) as error:
             registry._problem(
                 f"plugin {origin} ({origin.module}) could not be imported: "
                 f"{type(error).__name__}: {error}"

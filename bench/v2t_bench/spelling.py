@@ -3,7 +3,7 @@
 A spelling is ``name[:argument{,argument}][@revision]`` where an argument is ``value`` or
 ``key=value``, positional ones first. A value is bare text, a double-quoted string, or
 another spelling in brackets: ``aligner:linear,inverter=[vec2text:steps=20]``. Defenses
-compose left to right with ``+``: ``pca:128+noise:0.01``.
+compose left to right with ``+``: ``pca:128+noise:0.01``. Spaces around the parts mean nothing.
 
 Parsing knows nothing of what exists; `v2t_bench.registry` binds arguments to parameters
 and turns a spelling into its canonical form.
@@ -42,6 +42,12 @@ class Spelling:
                 f"{self.name!r} is not a component name; expected a letter followed by letters, "
                 "digits, '_', '-' or '.'"
             )
+        for key in self.named:
+            if not _KEY.fullmatch(f"{key}="):
+                raise BadSpelling(
+                    f"{key!r} is not a parameter's name; expected a letter or '_' followed by "
+                    "letters, digits or '_'"
+                )
 
     def __hash__(self) -> int:
         """Hash the written form, so that spellings can be dictionary keys."""
@@ -87,12 +93,18 @@ class _Reader:
         return self.text[self.at : self.at + 1]
 
     def take(self, character: str) -> bool:
+        self.skip_spaces()
         if self.peek() != character:
             return False
         self.at += 1
         return True
 
+    def skip_spaces(self) -> None:
+        while self.peek().isspace():
+            self.at += 1
+
     def spelling(self) -> Spelling:
+        self.skip_spaces()
         match = _NAME.match(self.text, self.at)
         if match is None:
             raise self.fail("a component name")
@@ -108,6 +120,7 @@ class _Reader:
         return Spelling(match.group(), tuple(positional), named, revision)
 
     def argument(self, positional: list[Value], named: dict[str, Value]) -> None:
+        self.skip_spaces()
         match = _KEY.match(self.text, self.at)
         if match is None:
             if named:

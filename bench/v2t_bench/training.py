@@ -97,6 +97,7 @@ class School:
 
     registry: Registry
     embedder: Embedder
+    embedder_text: str
     context: BuildContext
     cache: VectorCache
     progress: Callable[[str], None] = lambda line: None
@@ -129,6 +130,7 @@ class School:
         scores = self._evaluate(lesson, held_back, made)
         record = CheckpointRecord(
             attack=lesson.attack,
+            embedder=self.embedder_text,
             space=asdict(self.embedder.space),
             dim=self.embedder.dim,
             max_tokens=lesson.max_tokens,

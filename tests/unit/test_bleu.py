@@ -1,12 +1,15 @@
 """BLEU: hand-calculated values and the published convention."""
 
+from collections.abc import Callable, Sequence
 from math import exp, sqrt
 
 import numpy as np
 import pytest
-
+from numpy.typing import NDArray
 from v2t_bench.errors import BadInput, BrokenPromise
 from v2t_bench.scoring.bleu import bleu_corpus, bleu_eff_per_text, bleu_per_text, bleu_signatures
+
+PerText = Callable[[Sequence[str], Sequence[str]], NDArray[np.float64]]
 
 REFERENCE = "the cat sat on the mat"
 # Against REFERENCE: 5 of 6 words, 3 of 5 pairs, 2 of 4 triples, 1 of 3 quadruples.
@@ -60,12 +63,12 @@ def test_corpus_bleu_sums_counts_before_dividing() -> None:
 
 @pytest.mark.parametrize("bleu", [bleu_per_text, bleu_eff_per_text])
 @pytest.mark.parametrize(("reference", "guess"), [("some text", ""), ("", "some text"), ("", "")])
-def test_an_empty_side_scores_0(bleu, reference: str, guess: str) -> None:
+def test_an_empty_side_scores_0(bleu: PerText, reference: str, guess: str) -> None:
     assert bleu([reference], [guess])[0] == 0
 
 
 @pytest.mark.parametrize("bleu", [bleu_per_text, bleu_eff_per_text])
-def test_an_exact_text_scores_no_more_than_100(bleu) -> None:
+def test_an_exact_text_scores_no_more_than_100(bleu: PerText) -> None:
     assert bleu([REFERENCE], [REFERENCE])[0] == 100
 
 

@@ -3,7 +3,6 @@
 import unicodedata
 
 import pytest
-
 from v2t_bench.errors import BadInput, BrokenPromise
 from v2t_bench.scoring.names import Name, names_found_per_text
 
@@ -49,6 +48,11 @@ def test_composed_and_decomposed_accents_are_the_same() -> None:
     decomposed = unicodedata.normalize("NFD", "José Núñez")
 
     assert found("José", "Núñez", decomposed) == (True, True, True)
+
+
+def test_the_order_of_combining_marks_does_not_matter() -> None:
+    # Alpha with iota below and acute, as one letter and as three in the other order.
+    assert found("\u1fb4", "Lee", "\u03b1\u0345\u0301")[0] is True
 
 
 def test_an_accent_that_was_lost_is_not_found() -> None:

@@ -1,7 +1,10 @@
 """Overlap of words: hand-counted sets."""
 
-import pytest
+from collections.abc import Callable, Sequence
 
+import numpy as np
+import pytest
+from numpy.typing import NDArray
 from v2t_bench.errors import BrokenPromise
 from v2t_bench.scoring.overlap import exact_per_text, token_f1_per_text, token_overlap_per_text
 
@@ -63,7 +66,9 @@ def test_exact_is_1_only_for_the_same_string() -> None:
 
 
 @pytest.mark.parametrize("score", [token_f1_per_text, exact_per_text])
-def test_a_missing_guess_is_refused(score) -> None:
+def test_a_missing_guess_is_refused(
+    score: Callable[[Sequence[str], Sequence[str]], NDArray[np.float64]],
+) -> None:
     with pytest.raises(BrokenPromise, match="1 guesses for 2 texts"):
         score(["a", "b"], ["a"])
 

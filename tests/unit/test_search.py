@@ -1,7 +1,9 @@
 """Search: brute force in integers, BEIR, and the traps that ties set."""
 
 import hashlib
+import random
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
@@ -9,10 +11,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from numpy.typing import NDArray
-
 from v2t_bench.errors import BadParameter, BrokenPromise
 from v2t_bench.scoring.ndcg import ndcg_at_10
 from v2t_bench.search import Hits, Similarity, tie_keys, tie_keys_trec, top_k
+
+if TYPE_CHECKING:
+    import torch
+
+Rows = NDArray[np.float32]
+World = tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.uint64]]
 
 SIMILARITIES: tuple[Similarity, ...] = ("cosine", "dot", "euclidean")
 
@@ -22,14 +29,19 @@ def one_bit(seed: int, n: int, d: int = 8) -> NDArray[np.float32]:
     return signs.astype(np.float32)
 
 
-def search(queries, documents, *, k: int = 10, similarity: Similarity = "cosine", **more) -> Hits:
-    keys = more.pop("tie_keys", None)
-    if keys is None:
-        keys = tie_keys([f"d{i}" for i in range(len(documents))], seed=0)
-    return top_k(queries, documents, k=k, similarity=similarity, tie_keys=keys, **more)
+def search(queries: Rows, documents: Rows, **settings: Any) -> Hits:
+    """Search with the settings that most tests do not care about filled in."""
+    usual: dict[str, Any] = {
+        "k": 10,
+        "similarity": "cosine",
+        "tie_keys": tie_keys([f"d{i}" for i in range(len(documents))], seed=0),
+    }
+    return top_k(queries, documents, **usual | settings)
 
 
-def brute_force(queries, documents, keys, k: int, similarity: Similarity) -> NDArray[np.int64]:
+def brute_force(
+    queries: Rows, documents: Rows, keys: NDArray[Any], k: int, similarity: Similarity
+) -> NDArray[np.int64]:
     """Rank by exact integers; cosine only for vectors of equal length."""
     q, d = queries.astype(np.int64), documents.astype(np.int64)
     if similarity == "euclidean":
@@ -43,7 +55,7 @@ integers = st.integers(-3, 3).map(np.float32)
 
 
 @st.composite
-def worlds(draw) -> tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.uint64]]:
+def worlds(draw: st.DrawFn) -> World:
     """Few coordinates of few values, so that most scores tie."""
     n_queries, n_documents = draw(st.integers(1, 4)), draw(st.integers(1, 30))
     queries = draw(arrays(np.float32, (n_queries, 3), elements=integers))
@@ -54,7 +66,7 @@ def worlds(draw) -> tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.u
 
 @settings(max_examples=60, deadline=None)
 @given(worlds(), st.integers(1, 14), st.sampled_from(["dot", "euclidean"]))
-def test_equals_a_full_sort_by_score_then_key(world, k: int, similarity: Similarity) -> None:
+def test_equals_a_full_sort_by_score_then_key(world: World, k: int, similarity: Similarity) -> None:
     queries, documents, keys = world
     k = min(k, len(documents))
 
@@ -78,7 +90,9 @@ def test_one_bit_vectors_rank_by_key_among_equals_under_cosine(seed: int, k: int
 
 @settings(max_examples=40, deadline=None)
 @given(worlds(), st.sampled_from(SIMILARITIES), st.integers(1, 5), st.integers(1, 7))
-def test_chunk_sizes_change_nothing(world, similarity: Similarity, some: int, few: int) -> None:
+def test_chunk_sizes_change_nothing(
+    world: World, similarity: Similarity, some: int, few: int
+) -> None:
     queries, documents, keys = world
 
     whole = search(queries, documents, similarity=similarity, tie_keys=keys)
@@ -98,10 +112,10 @@ def test_chunk_sizes_change_nothing(world, similarity: Similarity, some: int, fe
 
 @settings(max_examples=25, deadline=None)
 @given(worlds(), st.randoms(use_true_random=False))
-def test_the_order_of_documents_changes_nothing(world, random) -> None:
+def test_the_order_of_documents_changes_nothing(world: World, dice: random.Random) -> None:
     queries, documents, keys = world
     moved = list(range(len(documents)))
-    random.shuffle(moved)
+    dice.shuffle(moved)
     k = len(documents)
 
     before = search(queries, documents, k=k, tie_keys=keys).indices
@@ -154,12 +168,12 @@ class Integers:
     def __init__(self, queries: NDArray[np.float32], documents: NDArray[np.float32]) -> None:
         self.queries, self.documents = queries, documents
 
-    def encode_queries(self, queries: list[str], **_: object):
+    def encode_queries(self, queries: list[str], **_: object) -> "torch.Tensor":
         import torch
 
         return torch.from_numpy(self.queries[[int(query) for query in queries]])
 
-    def encode_corpus(self, corpus: list[dict[str, str]], **_: object):
+    def encode_corpus(self, corpus: list[dict[str, str]], **_: object) -> "torch.Tensor":
         import torch
 
         return torch.from_numpy(self.documents[[int(document["text"]) for document in corpus]])
@@ -275,12 +289,12 @@ def test_zero_vectors_score_0_under_cosine() -> None:
 
 
 def test_an_excluded_document_is_left_out_for_its_query_alone() -> None:
-    documents = np.eye(3, dtype=np.float32)
+    documents = np.eye(5, dtype=np.float32)
 
-    hits = search(documents[:2], documents, k=3, exclude=[0, None], document_chunk=2)
+    hits = search(documents[3:], documents, k=5, exclude=[3, None], query_chunk=1, document_chunk=2)
 
-    assert 0 not in hits.indices[0]
-    assert hits.indices[1, 0] == 1
+    assert sorted(hits.indices[0].tolist()) == [-1, 0, 1, 2, 4]
+    assert hits.indices[1, 0] == 4
 
 
 def test_places_without_a_document_hold_minus_1() -> None:
@@ -347,9 +361,10 @@ def test_an_excluded_document_that_does_not_exist_is_refused() -> None:
 
 def test_memory_mapped_documents_give_the_same_hits(tmp_path: Path) -> None:
     queries, documents = one_bit(1, 5), one_bit(2, 50)
-    np.save(tmp_path / "documents.npy", documents)
+    documents.tofile(tmp_path / "documents")
+    on_disk = np.memmap(tmp_path / "documents", dtype=np.float32, mode="r", shape=(50, 8))
 
-    mapped = search(queries, np.load(tmp_path / "documents.npy", mmap_mode="r"), document_chunk=16)
+    mapped = search(queries, on_disk, document_chunk=16)
 
     np.testing.assert_array_equal(mapped.indices, search(queries, documents).indices)
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from itertools import zip_longest
 from pathlib import Path
 from typing import Any, get_args
 
@@ -24,11 +26,14 @@ def _options(ctx: click.Context, param: click.Parameter, given: tuple[str, ...])
 @click.command("train", short_help="Train an attack.")
 @click.argument("attack")
 @click.option("--texts", type=click.Path(path_type=Path, exists=True, dir_okay=False),
-              required=True, help="txt or jsonl, also .gz or .zst; one text a line.")
+              required=True, multiple=True,
+              help="txt or jsonl, also .gz or .zst; one text a line. Repeatable: the files "
+              "are read in turn, a text from each.")
 @click.option("--embedder", "-e", default="minilm", show_default=True, help="Attacked embedder.")
 @click.option("--max-tokens", type=click.IntRange(1), default=32, show_default=True,
               help="The embedder's tokens kept of each text, special ones included.")
-@click.option("--n-texts", type=click.IntRange(1), help="Read only so many texts.")
+@click.option("--n-texts", type=click.IntRange(1), help="Read only so many texts, "
+              "the same number from each file.")
 @click.option("--size", type=click.Choice(get_args(Size)), default="small", show_default=True,
               help="Of the network.")
 @click.option("--steps", type=click.IntRange(1), help="Optimizer steps of each network.")
@@ -54,7 +59,6 @@ def command(**given: Any) -> None:
     from v2t_bench.environment import cache_folder
     from v2t_bench.registry import discover
     from v2t_bench.training import Lesson, School
-    from v2t_bench.training_text import read_texts
     from v2t_bench.vectors import VectorCache
 
     if given["steps"] is not None and given["minutes"] is not None:
@@ -64,24 +68,24 @@ def command(**given: Any) -> None:
     machine = ("device", "offline", "trust_remote_code")
     context = make_context(registry, batch_size=None, **{key: given[key] for key in machine})
     embedder: Embedder = registry.build("embedders", given["embedder"], context)
-    source = read_texts(given["texts"], limit=given["n_texts"])
-    tell(f"{len(source.texts):,} texts from {given['texts']} ({source.n_blank} blank lines skipped)")
+    texts = read_all(given["texts"], given["n_texts"])
     copied = ("attack", "max_tokens", "size", "steps", "minutes", "seed", "batch_size", "tokenizer",
               "options")  # fmt: skip
     lesson = Lesson(
-        texts=source.texts,
-        trained_on=given["texts"].name,
+        texts=texts,
+        trained_on=" + ".join(path.name for path in given["texts"]),
         **{key: given[key] for key in copied},
     )
     cache = given["cache_dir"] or cache_folder()
     out = given["output"]
     if out is None:
-        stem = given["texts"].name.partition(".")[0]
+        stem = given["texts"][0].name.partition(".")[0]
         mark = content_hash(lesson.identity(embedder))[:8]
         out = cache / "checkpoints" / f"{given['attack']}-{stem}-{given['max_tokens']}-{mark}"
     school = School(
         registry=registry,
         embedder=embedder,
+        embedder_text=given["embedder"],
         context=context,
         cache=VectorCache(cache / "vectors", _Embedded()),
         progress=tell,
@@ -89,6 +93,21 @@ def command(**given: Any) -> None:
     checkpoint = school.train(lesson, out)
     click.echo(str(checkpoint.folder))
     tell((checkpoint.folder / "README.md").read_text(encoding="utf-8").partition("## Limits")[0])
+
+
+def read_all(paths: Sequence[Path], n_texts: int | None) -> list[str]:
+    """Return the texts of all files, a text from each in turn, equally many from each."""
+    from v2t_bench.training_text import read_texts
+
+    limit = None if n_texts is None else -(-n_texts // len(paths))
+    files = [read_texts(path, limit=limit) for path in paths]
+    for path, file in zip(paths, files, strict=True):
+        tell(
+            f"{len(file.texts):,} texts from {path} ({file.n_blank} blank and "
+            f"{file.n_duplicate} repeated lines left out)"
+        )
+    turns = zip_longest(*(file.texts for file in files))
+    return [text for turn in turns for text in turn if text is not None][:n_texts]
 
 
 class _Embedded:

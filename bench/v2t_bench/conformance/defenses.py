@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import fields, is_dataclass
-from typing import Protocol, TypeAlias, get_args
+from typing import Any, Protocol, TypeAlias, get_args
 
 import numpy as np
 
 from v2t_bench.conformance.promise import (
+    close,
     expect,
     expect_no_global_randomness,
     expect_no_global_seed,
@@ -158,11 +159,13 @@ def protects_each_row_alone(make: MakeDefense, vectors: Vectors | None = None) -
     given, ids = _input(vectors)
     defense = _fitted(make, given)
     who = name_of(defense)
+    # A matrix product rounds differently in a batch of another size; a draw does not differ
+    # by so little.
     for role in ROLES:
         together = _release(defense, given, role, ids)
         backwards = _release(defense, given[::-1].copy(), role, ids[::-1])[::-1]
         expect(
-            np.array_equal(together, backwards),
+            close(together, backwards),
             f"{who} releases a row differently when the rows are in another order; expected equal "
             "rows; draw noise from each row's id, not from its position",
         )
@@ -172,7 +175,7 @@ def protects_each_row_alone(make: MakeDefense, vectors: Vectors | None = None) -
             for part in (slice(0, middle), slice(middle, middle + 1), slice(middle + 1, None))
         ]
         expect(
-            np.array_equal(together, np.concatenate(apart)),
+            close(together, np.concatenate(apart)),
             f"{who} releases a row differently when the batch is split; expected equal rows; "
             "learn from other rows in fit, and never from the batch",
         )
@@ -188,7 +191,7 @@ def repeats_the_draw_of_an_id(make: MakeDefense, vectors: Vectors | None = None)
             defense, given[[0, 0, 1, 0]], role, ["same", "same", "other", "same"]
         )
         expect(
-            np.array_equal(alone, twin) and np.array_equal(alone, last),
+            close(alone, twin) and close(alone, last),
             f"{name_of(defense)} releases one vector under one id as two rows; expected equal "
             "rows; draw from the secret, the role and the id, with no counter",
         )
@@ -239,7 +242,7 @@ def is_stochastic_as_declared(make: MakeDefense, vectors: Vectors | None = None)
 @promise
 def is_frozen(make: MakeDefense, vectors: Vectors | None = None) -> None:
     """No attribute of a defense can be set."""
-    defense = make(SECRET)
+    defense: Any = make(SECRET)
     names = [field.name for field in fields(defense)] if is_dataclass(defense) else []
     for name in (*names, "an_attribute_of_the_check"):
         try:

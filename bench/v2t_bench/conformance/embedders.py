@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import fields
-from typing import Protocol, TypeAlias, get_args
+from typing import Any, Protocol, TypeAlias, get_args
 
 import numpy as np
 
@@ -122,7 +122,7 @@ def declares_a_space(make: MakeEmbedder) -> None:
         f"{who}.space.max_tokens is {space.max_tokens}; expected room for the "
         f"{embedder.special_tokens} special tokens and one more",
     )
-    blind = space.blind_to
+    blind: object = space.blind_to
     expect(
         isinstance(blind, tuple)
         and set(blind) <= set(get_args(Blindness))
@@ -246,11 +246,11 @@ def counts_its_special_tokens(make: MakeEmbedder) -> None:
 
 @promise
 def says_where_its_tokens_are(make: MakeEmbedder) -> None:
-    """token_spans gives (start, end) characters in order, apart from each other, inside the text."""
+    """token_spans gives characters (start, end) in order, not overlapping, inside the text."""
     embedder = make()
     who = f"{name_of(embedder)}.token_spans"
     texts = (*TEXTS, *ODD_TEXTS)
-    spans = embedder.token_spans(texts)
+    spans: Any = embedder.token_spans(texts)
     expect(
         isinstance(spans, list) and len(spans) == len(texts),
         f"{who} did not return a list with one entry for each of {len(texts)} texts",

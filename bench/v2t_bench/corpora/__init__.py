@@ -14,12 +14,12 @@ DEMO = "demo"
 BEIR = "beir:"
 
 SUMMARIES = {
-    DEMO: f"the four generated collections, {', '.join(DEMO_NAMES)}: offline, nothing in them is true",
+    DEMO: "all four generated collections: they work offline, and nothing in them is true",
     "demo-nq": "generated encyclopedia passages and questions",
     "demo-msmarco": "generated web passages and searches",
     "demo-beir": "generated abstracts and claims, graded",
     "demo-mimic": "generated clinical notes with names, and questions about patients",
-    f"{BEIR}<folder>": "any collection on disk in BEIR's layout: corpus.jsonl, queries.jsonl, qrels/test.tsv",
+    f"{BEIR}<folder>": "a folder with corpus.jsonl, queries.jsonl and qrels/test.tsv, as in BEIR",
 }
 
 
@@ -57,8 +57,13 @@ def open_corpora(spelling: str, *, with_training: bool = True) -> tuple[Corpus, 
 
 def _unknown(spelling: str) -> str:
     """Return what to tell someone who spelled a collection so."""
-    near = difflib.get_close_matches(spelling, [DEMO, *DEMO_NAMES, BEIR], n=2, cutoff=0.5)
     if spelling and Path(spelling).expanduser().is_dir():
         near = [f"{BEIR}{spelling}"]
+    else:
+        start, colon, rest = spelling.partition(":")
+        known = [f"{BEIR}{rest or '<folder>'}"] if colon else [DEMO, *DEMO_NAMES]
+        names = {one.partition(":")[0]: one for one in known}
+        found = difflib.get_close_matches(start, names, n=2, cutoff=0.5)
+        near = [names[name] for name in found]
     guess = f"; did you mean {' or '.join(map(repr, near))}?" if near else ""
     return f"no dataset is called {spelling!r}{guess} (known: {', '.join(SUMMARIES)})"

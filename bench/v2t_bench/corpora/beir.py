@@ -52,11 +52,11 @@ def read_beir(folder: Path, *, split: str = "test", name: str | None = None) -> 
     _check_fit(judgements, documents, qrels_path, notices)
     unjudged = len(queries) - len(judgements)
     if unjudged:
-        notices.append(f"{unjudged} queries have no judgements in split {split}: left out")
+        notices.append(f"queries without judgements in split {split}, left out: {unjudged}")
     judged = {query: queries[query].text for query in judgements}
     n_blank = sum(not text.strip() for text in judged.values())
     if n_blank:
-        notices.append(f"{n_blank} judged queries are blank: kept")
+        notices.append(f"blank judged queries, kept: {n_blank}")
     return Corpus(
         name=f"beir:{folder_name}" if name is None else name,
         split=split,
@@ -99,7 +99,7 @@ def _documents(path: Path, notices: list[str]) -> dict[str, Document]:
         raise BadInput(f"{path}: holds no documents; expected one JSON object a line")
     n_blank = sum(not document.content.strip() for document in documents.values())
     if n_blank:
-        notices.append(f"{n_blank} documents are blank: ranked, never attacked")
+        notices.append(f"blank documents, ranked but never attacked: {n_blank}")
     return documents
 
 
@@ -143,7 +143,7 @@ def _judgements(
 ) -> Judgements:
     """Return query id to document id to grade."""
     judgements: Judgements = {}
-    n_rows = n_negative = 0
+    n_rows = n_negative = n_changed = 0
     for place, (query, document, grade_text) in _rows(path):
         grade = _grade(grade_text, place)
         if query not in queries:
@@ -153,18 +153,18 @@ def _judgements(
             )
         n_negative += grade < 0
         grade = max(grade, 0)
-        earlier = judgements.setdefault(query, {}).setdefault(document, grade)
-        if earlier != grade:
-            raise BadInput(
-                f"{place}: document {document!r} has grade {grade} for query {query!r}, and "
-                f"{earlier} on an earlier line; expected one grade"
-            )
+        grades = judgements.setdefault(query, {})
+        n_changed += grades.get(document, grade) != grade
+        grades[document] = grade
         n_rows += 1
     n_repeated = n_rows - sum(map(len, judgements.values()))
     if n_repeated:
-        notices.append(f"{n_repeated} judgements stand twice: read once")
+        notices.append(
+            "judgements that stand more than once, the last one counted as in BEIR: "
+            f"{n_repeated} ({n_changed} with another grade)"
+        )
     if n_negative:
-        notices.append(f"{n_negative} judgements are below 0: read as 0, as trec_eval counts them")
+        notices.append(f"judgements below 0, read as 0 as trec_eval counts them: {n_negative}")
     return judgements
 
 
@@ -208,7 +208,9 @@ def _grade(text: str, place: str) -> int:
     try:
         return int(text)
     except ValueError as error:
-        raise BadInput(f"{place}: grade {text[:40]!r} is not an integer; expected 0, 1 ...") from error
+        raise BadInput(
+            f"{place}: grade {text[:40]!r} is not an integer; expected 0, 1 ..."
+        ) from error
 
 
 def _check_fit(
@@ -233,6 +235,6 @@ def _check_fit(
     ]
     if absent:
         notices.append(
-            f"{len(absent)} judgements of {len(set(absent))} queries are of documents that are not "
-            "in the corpus: they count in the ideal ranking, as in BEIR"
+            "judgements of documents that are not in the corpus, counted in the ideal ranking as "
+            f"in BEIR: {len(absent)} (of {len(set(absent))} queries)"
         )

@@ -5,6 +5,7 @@ words of the test split never occur in a training split, so nothing can be recit
 """
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from functools import cache
 from itertools import chain, cycle, islice
 from random import Random
@@ -38,7 +39,7 @@ TOPICS = {
     "medicine weather computer farm sea animals garden kitchen money school mine car sport",
     "demo-mimic": "music sea farm war theatre art railway mine weaving books building church "
     "animals garden kitchen home school court money sport travel computer car weather space "
-    "cells chemistry ecology geology machines",
+    "cells chemistry ecology geology machines physics nutrition mind",
 }
 # What all documents of one family have in common.
 SUBJECT = ("quality", "thing")
@@ -81,16 +82,14 @@ def demo_training_texts() -> tuple[str, ...]:
     return tuple(chain.from_iterable(zip(*splits, strict=True)))
 
 
+@dataclass(frozen=True)
 class _Family:
     """Documents on one subject and the query that asks for them."""
 
-    def __init__(
-        self, documents: list[Document], query: str, grades: dict[str, int], names: dict[str, Name]
-    ) -> None:
-        self.documents = documents
-        self.query = query
-        self.grades = grades
-        self.names = names
+    documents: Sequence[Document]
+    query: str
+    grades: Mapping[str, int]
+    names: Mapping[str, Name]
 
 
 def _families(name: str, random: Random) -> Iterator[_Family]:

@@ -137,7 +137,7 @@ def _finite(values: ArrayLike) -> NDArray[np.float64]:
 def _scipy_bootstrap(
     values: NDArray[np.float64], method: Literal["bca", "percentile"], seed: int
 ) -> tuple[float, float]:
-    from scipy.stats import bootstrap  # type: ignore[import-untyped]
+    from scipy.stats import bootstrap
 
     with warnings.catch_warnings():
         # Degenerate data is answered by falling back, so the warning says nothing more.

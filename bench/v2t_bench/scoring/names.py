@@ -64,9 +64,9 @@ def names_found_per_text(names: Sequence[Name], guesses: Sequence[str]) -> Names
 
 def _folded(text: str) -> str:
     """Return text in one case, one composition and single spaces."""
-    # NFD first: casefold of a composed letter and of its parts can differ.
+    # Canonical caseless matching, definition D145 of the Unicode standard.
     folded = unicodedata.normalize("NFD", text).casefold()
-    return " ".join(unicodedata.normalize("NFC", folded).split())
+    return " ".join(unicodedata.normalize("NFD", folded).split())
 
 
 def _has(text: str, words: str) -> bool:

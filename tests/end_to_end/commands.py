@@ -1,0 +1,67 @@
+"""The command line in a process of its own, and folders for it to work on."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+ROOT = Path(__file__).parents[2]
+
+
+@dataclass(frozen=True)
+class Finished:
+    """What a command said and how it ended."""
+
+    status: int
+    out: str
+    err: str
+
+
+Invoke = Callable[..., Finished]
+
+
+def write_beir(
+    folder: Path,
+    documents: list[dict[str, str]],
+    queries: list[dict[str, str]],
+    judgements: list[tuple[str, str, int]],
+) -> Path:
+    """Write a collection as BEIR distributes it."""
+    (folder / "qrels").mkdir(parents=True)
+    for name, records in (("corpus", documents), ("queries", queries)):
+        lines = [json.dumps(record) for record in records]
+        (folder / f"{name}.jsonl").write_text("\n".join(lines) + "\n")
+    lines = ["query-id\tcorpus-id\tscore"]
+    lines += ["\t".join(map(str, row)) for row in judgements]
+    (folder / "qrels" / "test.tsv").write_text("\n".join(lines) + "\n")
+    return folder
+
+
+def command(*arguments: object) -> list[str]:
+    """Return the words that start the command line in a process of its own."""
+    return [sys.executable, "-m", "v2t_bench", *map(str, arguments)]
+
+
+def environment(cache: Path) -> dict[str, str]:
+    """Return the environment of such a process."""
+    path = os.pathsep.join([str(ROOT / "bench"), str(ROOT / "plugins")])
+    return {
+        **os.environ,
+        "PYTHONPATH": path,
+        "V2T_BENCH_CACHE": str(cache),
+        "HF_HUB_OFFLINE": "1",
+        "PYTHONWARNINGS": "ignore",
+    }
+
+
+def run_process(*arguments: object, cache: Path) -> Finished:
+    """Run the command line in a process of its own."""
+    done = subprocess.run(
+        command(*arguments), env=environment(cache), capture_output=True, text=True, check=False
+    )
+    return Finished(done.returncode, done.stdout, done.stderr)

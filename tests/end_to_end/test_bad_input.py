@@ -1,0 +1,238 @@
+"""Bad input ends with one line that says what was wrong, status 2, and no traceback."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from end_to_end.commands import Finished, Invoke, command, environment, write_beir
+
+DOCUMENT = {"_id": "d1", "title": "", "text": "a red door"}
+QUERY = {"_id": "q1", "text": "door"}
+
+
+def refused(done: Finished, *expected: str) -> None:
+    """Check that the command ended as bad input must end."""
+    assert done.status == 2, done.err
+    lines = [line for line in done.err.splitlines() if line.startswith("error: ")]
+    assert len(lines) == 1
+    assert "Traceback" not in done.err
+    for words in expected:
+        assert words in lines[0], lines[0]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "expected"),
+    [
+        (["--attack", "nearst"], "did you mean 'nearest'"),
+        (["--defense", "noyse:0.1"], "did you mean 'noise'"),
+        (["--embedder", "hashd"], "did you mean 'hashed'"),
+        (["--dataset", "dmeo"], "did you mean 'demo"),
+        (["--dataset", "beir:/no/such/folder"], "/no/such/folder"),
+        (["--threat", "omniscient"], "no threat is called 'omniscient'"),
+        (["--defense", "noise:-1"], "sigma"),
+        (["--defense", "noise:nan"], "sigma"),
+        (["--defense", "noise:inf"], "sigma"),
+        (["--defense", "noise:loud"], "sigma must be a number, got 'loud'"),
+        (["--defense", "noise"], "needs a value for 'sigma'"),
+        (["--defense", "noise:sgima=1"], "did you mean 'sigma'"),
+        (["--defense", "noise:0.1,on=both,"], "a value"),
+        (["--defense", "noise:0.1+"], "a component name"),
+        (["--attack", "bow+bow"], "only defenses can be joined"),
+        (["--attack", "vec2text:steps=-1"], "steps"),
+        (["--attack", "vec2text:steps=many"], "a whole number"),
+        (["--device", "gpu"], "no device is called 'gpu'"),
+        (["--device", "cuda:99"], "not available"),
+        (["--batch-size", "0"], "positive whole number"),
+        (["--max-tokens", "0"], "max-tokens"),
+        (["--max-tokens", "100000"], "100000"),
+        (["--n-texts", "0"], "n-texts"),
+        (["--track", "whole"], "'cut', 'chunks'"),
+        (["--no-such-option"], "No such option"),
+        (["--seed", "-1"], "seed"),
+        (["--attack", "nearest:checkpoint=/no/such/checkpoint"], "/no/such/checkpoint"),
+        (["--config", "/no/such/file"], "/no/such/file"),
+    ],
+)  # fmt: skip
+def test_what_cannot_be_run_as_asked_is_refused_in_one_line(
+    invoke: Invoke, tmp_path: Path, arguments: list[str], expected: str
+) -> None:
+    base = ["run", "--dataset", "demo-nq", "--embedder", "hashed", "--device", "cpu",
+            "--attack", "nearest", "-o", tmp_path / "out"]  # fmt: skip
+    refused(invoke(*base, *arguments), expected)
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_missing_checkpoint_is_answered_with_the_train_line(
+    invoke: Invoke, beir_folder: Path, tmp_path: Path
+) -> None:
+    done = invoke("run", "--dataset", f"beir:{beir_folder}", "--embedder", "hashed:48", "--attack",
+                  "bow", "-o", tmp_path / "out")  # fmt: skip
+    for attack in ("bow", "nearest"):
+        line = f"v2t-bench train {attack} --texts FILE --embedder hashed:48 --max-tokens 32"
+        refused(done, line)
+
+
+class TestAFolder:
+    """Faults in a collection, each named by file and line."""
+
+    def run(self, invoke: Invoke, folder: Path, out: Path) -> Finished:
+        return invoke("run", "--dataset", f"beir:{folder}", "--embedder", "hashed", "--attack",
+                      "silent", "--device", "cpu", "-o", out)  # fmt: skip
+
+    def test_without_documents_is_refused(self, invoke: Invoke, tmp_path: Path) -> None:
+        folder = write_beir(tmp_path / "c", [], [QUERY], [("q1", "d1", 1)])
+        refused(self.run(invoke, folder, tmp_path / "out"), "corpus.jsonl")
+
+    def test_with_a_document_twice_is_refused(self, invoke: Invoke, tmp_path: Path) -> None:
+        folder = write_beir(tmp_path / "c", [DOCUMENT, DOCUMENT], [QUERY], [("q1", "d1", 1)])
+        refused(self.run(invoke, folder, tmp_path / "out"), "corpus.jsonl", "2", "'d1'")
+
+    def test_with_a_malformed_line_is_refused(self, invoke: Invoke, tmp_path: Path) -> None:
+        folder = write_beir(tmp_path / "c", [DOCUMENT], [QUERY], [("q1", "d1", 1)])
+        with (folder / "corpus.jsonl").open("a") as stream:
+            stream.write('{"_id": "d2", "text": \n')
+        refused(self.run(invoke, folder, tmp_path / "out"), "corpus.jsonl:2")
+
+    def test_without_judgements_is_refused(self, invoke: Invoke, tmp_path: Path) -> None:
+        folder = write_beir(tmp_path / "c", [DOCUMENT], [QUERY], [])
+        refused(self.run(invoke, folder, tmp_path / "out"), "test.tsv")
+
+
+@pytest.mark.usefixtures("trained")
+class TestOddTexts:
+    def test_blank_texts_unjudged_queries_and_unknown_documents_are_told_and_survived(
+        self, invoke: Invoke, tmp_path: Path
+    ) -> None:
+        folder = write_beir(
+            tmp_path / "c",
+            [DOCUMENT, {"_id": "d2", "title": "", "text": ""},
+             {"_id": "d3", "title": " ", "text": "   "},
+             {"_id": "d4", "title": "", "text": "two maps of Rome"}],
+            [QUERY, {"_id": "q2", "text": "maps"}, {"_id": "q3", "text": "unjudged"}],
+            [("q1", "d1", 1), ("q2", "d4", 1), ("q2", "nowhere", 1)],
+        )  # fmt: skip
+        done = invoke("run", "--dataset", f"beir:{folder}", "--embedder", "hashed", "--attack",
+                      "nearest", "--device", "cpu", "--json", "-o", tmp_path / "out")  # fmt: skip
+        assert done.status == 0, done.err
+        rows = {row["attack"].partition(":")[0]: row for row in json.loads(done.out)}
+        # Two of four documents hold text; the unjudged query is left out, the others count.
+        assert (rows["nearest"]["n_texts"], rows["nearest"]["n_queries"]) == (2, 2)
+        assert "nowhere" in done.err or "1 judg" in done.err
+
+
+class TestACheckpoint:
+    @pytest.fixture
+    def bow(self, trained: None, cache: Path, tmp_path: Path) -> Path:
+        source = next((cache / "checkpoints").glob("bow-*"))
+        return Path(shutil.copytree(source, tmp_path / "bow"))
+
+    def run(self, invoke: Invoke, folder: Path, checkpoint: Path, embedder: str) -> Finished:
+        return invoke("run", "--dataset", f"beir:{folder}", "--embedder", embedder, "--device",
+                      "cpu", "--attack", f"bow:checkpoint={checkpoint}", "-o",
+                      checkpoint.parent / "out")  # fmt: skip
+
+    def test_that_is_truncated_is_refused(
+        self, invoke: Invoke, beir_folder: Path, bow: Path
+    ) -> None:
+        weights = next(p for p in bow.glob("*.safetensors") if p.name != "mean.safetensors")
+        weights.write_bytes(weights.read_bytes()[:-10])
+        refused(self.run(invoke, beir_folder, bow, "hashed"), weights.name, "truncated")
+
+    def test_of_another_space_is_refused_with_the_difference(
+        self, invoke: Invoke, beir_folder: Path, bow: Path
+    ) -> None:
+        refused(self.run(invoke, beir_folder, bow, "hashed:32"), "another space", "weights")
+
+    def test_of_another_attack_is_refused(
+        self, invoke: Invoke, beir_folder: Path, bow: Path
+    ) -> None:
+        done = invoke("run", "--dataset", f"beir:{beir_folder}", "--embedder", "hashed", "--attack",
+                      f"nearest:checkpoint={bow}", "-o", bow.parent / "out")  # fmt: skip
+        refused(done, "'bow'", "'nearest'")
+
+
+@pytest.mark.usefixtures("trained")
+class TestTheResultsFolder:
+    def words(self, folder: Path, out: Path) -> list[object]:
+        return ["run", "--dataset", f"beir:{folder}", "--embedder", "hashed", "--device", "cpu",
+                "--attack", "nearest", "-o", out]  # fmt: skip
+
+    def test_that_cannot_be_written_is_refused(
+        self, invoke: Invoke, beir_folder: Path, tmp_path: Path
+    ) -> None:
+        # A file where a folder must be: permission bits do not stop every user.
+        (tmp_path / "file").write_text("")
+        refused(invoke(*self.words(beir_folder, tmp_path / "file" / "out")), "cannot be written")
+
+    def test_that_another_run_holds_is_refused(
+        self, invoke: Invoke, beir_folder: Path, tmp_path: Path
+    ) -> None:
+        hold = (
+            "import sys; from pathlib import Path; from v2t_bench.store import Store\n"
+            "with Store(Path(sys.argv[1])).lock(): print('held', flush=True); sys.stdin.read()"
+        )
+        holder = subprocess.Popen(
+            [sys.executable, "-c", hold, str(tmp_path)], env=environment(tmp_path),
+            stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
+        )  # fmt: skip
+        try:
+            assert holder.stdout is not None
+            assert holder.stdout.readline() == "held\n"
+            refused(invoke(*self.words(beir_folder, tmp_path)), "another run")
+        finally:
+            holder.communicate("")
+        assert invoke(*self.words(beir_folder, tmp_path)).status == 0
+
+
+@pytest.mark.usefixtures("trained")
+def test_an_interrupted_run_ends_with_130_and_can_be_resumed(
+    invoke: Invoke, beir_folder: Path, tmp_path: Path, cache: Path
+) -> None:
+    import signal
+
+    words = ["run", "--dataset", f"beir:{beir_folder}", "--embedder", "hashed", "--device", "cpu",
+             "--attack", "bow", "--defense", "noise:0.3", "-o", tmp_path]  # fmt: skip
+    process = subprocess.Popen(
+        command(*words), env=environment(cache), stderr=subprocess.PIPE, text=True
+    )
+    assert process.stderr is not None
+    for line in process.stderr:
+        if line.startswith("[1/"):
+            break
+    process.send_signal(signal.SIGINT)
+    rest = process.stderr.read()
+    assert process.wait() == 130
+    assert "interrupted; run the same command again" in rest
+    assert "Traceback" not in rest
+    done = invoke(*words)
+    assert done.status == 0
+    assert " stored" in done.err
+
+
+@pytest.mark.parametrize(
+    ("content", "expected"),
+    [(b"", "no text"), (b"\n \n", "no text"), (b"caf\xe9\n", ":1"), (b"one\n", "too few")],
+)
+def test_training_texts_that_cannot_be_used_are_refused(
+    invoke: Invoke, tmp_path: Path, content: bytes, expected: str
+) -> None:
+    (tmp_path / "t.txt").write_bytes(content)
+    done = invoke("train", "nearest", "--texts", tmp_path / "t.txt", "--embedder", "hashed",
+                  "-o", tmp_path / "made")  # fmt: skip
+    refused(done, expected)
+    assert not (tmp_path / "made").exists()
+
+
+def test_an_attack_that_learns_nothing_is_not_trained(
+    invoke: Invoke, texts_file: Path, tmp_path: Path
+) -> None:
+    refused(
+        invoke("train", "silent", "--texts", texts_file, "--embedder", "hashed", "-o",
+               tmp_path / "made"),
+        "needs no training",
+    )  # fmt: skip

@@ -1,0 +1,148 @@
+"""``v2t-bench run`` on a small folder: rows, floors, resume, isolation."""
+
+from __future__ import annotations
+
+import csv
+import json
+from pathlib import Path
+
+import pytest
+from end_to_end.commands import Invoke
+
+from v2t_bench.leaderboard.rows import COLUMNS
+
+
+def grid(beir_folder: Path, out: Path, *more: object) -> list[object]:
+    return ["run", "--dataset", f"beir:{beir_folder}", "--embedder", "hashed", "--device", "cpu",
+            "--attack", "bow", "--defense", "noise:0.1", "-o", out, *more]  # fmt: skip
+
+
+def rows_of(out: Path) -> list[dict[str, str]]:
+    with (out / "leaderboard.csv").open(newline="") as stream:
+        return list(csv.DictReader(stream))
+
+
+@pytest.mark.usefixtures("trained")
+class TestAFinishedRun:
+    def test_has_every_column_of_the_design_in_order(
+        self, invoke: Invoke, beir_folder: Path, tmp_path: Path
+    ) -> None:
+        assert invoke(*grid(beir_folder, tmp_path)).status == 0
+        header = (tmp_path / "leaderboard.csv").read_text().splitlines()[0]
+        assert header.split(",") == list(COLUMNS)
+
+    def test_has_undefended_rows_and_floors_that_nobody_asked_for(
+        self, invoke: Invoke, beir_folder: Path, tmp_path: Path
+    ) -> None:
+        invoke(*grid(beir_folder, tmp_path))
+        found = {(row["defense"].partition(":")[0], row["attack"].partition(":")[0])
+                 for row in rows_of(tmp_path)}  # fmt: skip
+        assert found == {
+            ("none", "silent"), ("none", "nearest"), ("none", "prior"), ("none", "bow"),
+            ("noise", "nearest"), ("noise", "bow"),
+        }  # fmt: skip
+
+    def test_joins_each_row_with_the_utility_of_its_defense(
+        self, invoke: Invoke, beir_folder: Path, tmp_path: Path
+    ) -> None:
+        invoke(*grid(beir_folder, tmp_path))
+        ndcg = {row["defense"]: {r["ndcg_at_10"] for r in rows_of(tmp_path)
+                                 if r["defense"] == row["defense"]}
+                for row in rows_of(tmp_path)}  # fmt: skip
+        assert all(len(values) == 1 for values in ndcg.values())
+        for row in rows_of(tmp_path):
+            kept = float(row["ndcg_at_10"]) / float(next(iter(ndcg["none"])))
+            assert float(row["ndcg_kept"]) == pytest.approx(kept, abs=1e-5)
+
+    def test_scores_silence_as_zero(
+        self, invoke: Invoke, beir_folder: Path, tmp_path: Path
+    ) -> None:
+        invoke(*grid(beir_folder, tmp_path))
+        silent = next(row for row in rows_of(tmp_path) if row["attack"] == "silent")
+        assert [silent[c] for c in ("bleu", "token_f1", "exact", "oracle_texts")] == [
+            "0.000000", "0.000000", "0.000000", "0",
+        ]  # fmt: skip
+
+    def test_is_not_run_again(self, invoke: Invoke, beir_folder: Path, tmp_path: Path) -> None:
+        first = invoke(*grid(beir_folder, tmp_path))
+        before = (tmp_path / "leaderboard.csv").read_bytes()
+        second = invoke(*grid(beir_folder, tmp_path))
+        assert first.out == second.out
+        assert "8 stored" in second.err
+        assert (tmp_path / "leaderboard.csv").read_bytes() == before
+
+    def test_scores_the_same_without_a_model(
+        self, invoke: Invoke, beir_folder: Path, tmp_path: Path
+    ) -> None:
+        invoke(*grid(beir_folder, tmp_path))
+        before = (tmp_path / "leaderboard.csv").read_bytes()
+        scored = invoke("score", tmp_path)
+        assert scored.status == 0
+        assert "8 cells scored, 0 changed" in scored.err
+        assert (tmp_path / "leaderboard.csv").read_bytes() == before
+
+    def test_scores_again_what_was_tampered_with(
+        self, invoke: Invoke, beir_folder: Path, tmp_path: Path
+    ) -> None:
+        invoke(*grid(beir_folder, tmp_path))
+        before = (tmp_path / "leaderboard.csv").read_bytes()
+        path = next(p for p in sorted(tmp_path.glob("cells/*/result.json"))
+                    if json.loads(p.read_text())["kind"] == "leakage")  # fmt: skip
+        result = json.loads(path.read_text())
+        result["scores"]["bleu"]["value"] = 99.0
+        path.write_text(json.dumps(result))
+        assert "1 changed" in invoke("score", tmp_path).err
+        assert (tmp_path / "leaderboard.csv").read_bytes() == before
+
+    def test_prints_rows_as_json(self, invoke: Invoke, beir_folder: Path, tmp_path: Path) -> None:
+        rows = json.loads(invoke(*grid(beir_folder, tmp_path, "--json")).out)
+        assert {row["cell_id"] for row in rows} == {row["cell_id"] for row in rows_of(tmp_path)}
+
+    def test_takes_its_options_from_a_grid_file(
+        self, invoke: Invoke, beir_folder: Path, tmp_path: Path
+    ) -> None:
+        config = tmp_path / "grid.toml"
+        config.write_text(
+            f'dataset = "beir:{beir_folder}"\nembedder = "hashed"\nattack = ["bow"]\n'
+            f'defense = "noise:0.1"\ndevice = "cpu"\noutput = "{tmp_path / "a"}"\n'
+        )
+        from_file = invoke("run", "--config", config)
+        from_flags = invoke(*grid(beir_folder, tmp_path / "b"))
+        assert from_file.status == 0
+        assert from_file.out == from_flags.out
+
+    def test_marks_rows_of_a_shortened_sample_unofficial(
+        self, invoke: Invoke, beir_folder: Path, tmp_path: Path
+    ) -> None:
+        invoke(*grid(beir_folder, tmp_path, "--limit", 5))
+        assert all("unofficial" in row["flags"] for row in rows_of(tmp_path))
+        assert {row["n_texts"] for row in rows_of(tmp_path)} == {"5"}
+
+    def test_dry_run_counts_and_writes_nothing(
+        self, invoke: Invoke, beir_folder: Path, tmp_path: Path
+    ) -> None:
+        done = invoke(*grid(beir_folder, tmp_path / "new", "--dry-run"))
+        assert done.status == 0
+        assert "8 cells, 0 stored, 8 to run" in done.out
+        assert not (tmp_path / "new").exists()
+
+    def test_works_on_whole_documents_in_pieces(
+        self, invoke: Invoke, beir_folder: Path, tmp_path: Path
+    ) -> None:
+        done = invoke(*grid(beir_folder, tmp_path, "--track", "chunks", "--max-tokens", 32))
+        assert done.status == 0
+        assert {row["track"] for row in rows_of(tmp_path)} == {"chunks"}
+
+
+@pytest.mark.usefixtures("trained")
+def test_a_cell_damaged_on_disk_is_run_again(
+    invoke: Invoke, beir_folder: Path, tmp_path: Path
+) -> None:
+    invoke(*grid(beir_folder, tmp_path))
+    before = (tmp_path / "leaderboard.csv").read_bytes()
+    samples = sorted(tmp_path.glob("cells/*/samples.parquet"))[0]
+    samples.write_bytes(samples.read_bytes()[:100])
+    done = invoke(*grid(beir_folder, tmp_path))
+    assert done.status == 0
+    assert "changed after it was written" in done.err
+    assert (tmp_path / "leaderboard.csv").read_bytes() == before
