@@ -59,6 +59,8 @@ class Harness:
         store: Where finished cells go.
         cache: Where clean vectors are kept.
         fail_fast: Stop at the first cell that fails.
+        keep_text: Store texts and guesses of corpora whose licence to pass them on is not
+            known; those of restricted corpora are never stored.
         tell: Called with a line worth telling.
         on_outcome: Called after every cell.
     """
@@ -68,6 +70,7 @@ class Harness:
     store: Store
     cache: VectorCache
     fail_fast: bool = False
+    keep_text: bool = False
     tell: Callable[[str], None] = lambda line: None
     on_outcome: Callable[[Outcome], None] = lambda outcome: None
     _broken_lessons: dict[Path, str] = field(default_factory=dict)
@@ -190,7 +193,7 @@ class Harness:
         return self.store.write(
             result,
             {SAMPLES: table},
-            may_hold_text=corpus.redistributable and not corpus.restricted,
+            may_hold_text=(corpus.redistributable or self.keep_text) and not corpus.restricted,
         )
 
     def _attack(self, cell: Cell, stage: Stage, attacks: dict[str, Attack]) -> Attack:

@@ -130,6 +130,9 @@ class Planner:
         _check(grid)
         attacks = [parse(text) for text in expand(self.registry, "attacks", grid.attacks)]
         attacks = with_floors(self.registry, attacks)
+        # Building loads nothing; it refuses what is out of range before anything runs.
+        for attack in attacks:
+            self.registry.build("attacks", attack, self.context)
         defenses = [UNDEFENDED, *expand(self.registry, "defenses", grid.defenses)]
         defenses = list(dict.fromkeys(canonical_defense(self.registry, d) for d in defenses))
         for text in defenses:

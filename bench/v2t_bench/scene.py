@@ -15,11 +15,11 @@ from v2t_bench.contracts import BuildContext, Defense, Secret, Vectors, check_ve
 from v2t_bench.matrix import Scene
 from v2t_bench.registry import Registry
 from v2t_bench.scoring.names import Name
+from v2t_bench.scoring.ndcg import DEPTH
 from v2t_bench.search import tie_keys, top_k
 from v2t_bench.texts import Prepared, prepare, sample_attacked
 from v2t_bench.vectors import VectorCache
 
-DEPTH = 10
 # Ties are broken the same way in every run, whatever its seeds.
 TIE_SEED = 0
 
@@ -135,7 +135,7 @@ class Stage:
             released.documents,
             k=min(len(owner), (wanted - 1) * most + 1),
             similarity=released.defense.similarity or self.scene.embedder.space.similarity,
-            tie_keys=tie_keys(ids, TIE_SEED)[owner],
+            tie_keys=_piece_keys(tie_keys(ids, TIE_SEED), owner),
             device=self._context.device,
         )
         ranking: dict[str, list[str]] = {}
@@ -160,6 +160,16 @@ class Stage:
                 for owner, text in zip(owners, texts, strict=True)
             ],
         }
+
+
+def _piece_keys(
+    document_keys: NDArray[np.uint64], owner: NDArray[np.int64]
+) -> NDArray[np.uint64]:
+    """Return one distinct key a piece, ordered by its document's key and then by place."""
+    order = np.lexsort((np.arange(len(owner)), document_keys[owner]))
+    keys = np.empty(len(owner), np.uint64)
+    keys[order] = np.arange(len(owner), dtype=np.uint64)
+    return keys
 
 
 def _if_there(name: Name | None, text: str) -> Name | None:

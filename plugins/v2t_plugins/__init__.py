@@ -2,9 +2,11 @@
 
 # Names, not modules: listing them must import nothing heavy.
 MODULES: tuple[str, ...] = (
+    "v2t_plugins.attacks.bag_of_words",
     "v2t_plugins.attacks.nearest",
     "v2t_plugins.attacks.prior",
     "v2t_plugins.attacks.silent",
+    "v2t_plugins.attacks.vec2text",
     "v2t_plugins.defenses.noise",
     "v2t_plugins.defenses.none",
     "v2t_plugins.embedders.hashed",

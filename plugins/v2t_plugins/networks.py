@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -19,7 +18,7 @@ def write_json(path: Path, content: Any) -> None:
     """Write ``content`` so that a kill leaves the old file or the new one, never half of it."""
     partial = path.with_name(path.name + ".partial")
     partial.write_text(json.dumps(content, indent=1, sort_keys=True) + "\n", encoding="utf-8")
-    os.replace(partial, path)
+    partial.replace(path)
 
 
 def read_json(path: Path) -> dict[str, Any]:
@@ -42,7 +41,7 @@ def save_tensors(path: Path, tensors: Mapping[str, torch.Tensor]) -> None:
     partial = path.with_name(path.name + ".partial")
     ready = {name: tensors[name].detach().cpu().contiguous() for name in sorted(tensors)}
     save_file(ready, str(partial))
-    os.replace(partial, path)
+    partial.replace(path)
 
 
 def load_tensors(path: Path) -> dict[str, torch.Tensor]:

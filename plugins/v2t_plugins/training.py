@@ -14,7 +14,7 @@ import random
 import shutil
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -51,20 +51,23 @@ def derive_seed(*names: object) -> int:
 @contextlib.contextmanager
 def seeded(*names: object) -> Iterator[None]:
     """Make torch's randomness depend on ``names``; every global generator is put back."""
-    python, numpy = random.getstate(), np.random.get_state()
+    # Trainer seeds these two; nothing here draws from them.
+    python, numpy = random.getstate(), np.random.get_state()  # noqa: NPY002
     try:
         with torch.random.fork_rng():
             torch.manual_seed(derive_seed(*names))
             yield
     finally:
         random.setstate(python)
-        np.random.set_state(numpy)
+        np.random.set_state(numpy)  # noqa: NPY002
 
 
 class _Batches(Sampler[list[int]]):
     """The examples of every step: each pass is a permutation drawn from (seed, stage, pass)."""
 
-    def __init__(self, *, n: int, batch_size: int, steps: int, start: int, names: tuple[Any, ...]):
+    def __init__(
+        self, *, n: int, batch_size: int, steps: int, start: int, names: tuple[Any, ...]
+    ) -> None:
         self.n, self.batch_size, self.steps, self.start = n, min(batch_size, n), steps, start
         self.names = names
 
@@ -329,9 +332,7 @@ def fit(
             train_dataset=examples,
             data_collator=collate,
             args=_arguments(context, folder, planned, learning_rate, batch_size, warm_up),
-            batches=_Batches(
-                n=n, batch_size=batch_size, steps=planned, start=start, names=names
-            ),
+            batches=_Batches(n=n, batch_size=batch_size, steps=planned, start=start, names=names),
             watch=watch,
             fingerprint=fingerprint,
         )

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 if TYPE_CHECKING:
-    from tests.architecture.conftest import Run
+    from architecture.conftest import Run
 
 HEAVY = {
     "datasets",

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 if TYPE_CHECKING:
-    from tests.architecture.conftest import Run
+    from architecture.conftest import Run
 
 PACKAGES = {"bench/v2t_bench": "v2t_bench", "plugins/v2t_plugins": "v2t_plugins"}
 

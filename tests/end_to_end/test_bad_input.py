@@ -40,7 +40,7 @@ def refused(done: Finished, *expected: str) -> None:
         (["--defense", "noise:loud"], "sigma must be a number, got 'loud'"),
         (["--defense", "noise"], "needs a value for 'sigma'"),
         (["--defense", "noise:sgima=1"], "did you mean 'sigma'"),
-        (["--defense", "noise:0.1,on=both,"], "a value"),
+        (["--defense", "noise:0.1,on=both,"], "expected key=value"),
         (["--defense", "noise:0.1+"], "a component name"),
         (["--attack", "bow+bow"], "only defenses can be joined"),
         (["--attack", "vec2text:steps=-1"], "steps"),

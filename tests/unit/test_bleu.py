@@ -6,6 +6,7 @@ from math import exp, sqrt
 import numpy as np
 import pytest
 from numpy.typing import NDArray
+
 from v2t_bench.errors import BadInput, BrokenPromise
 from v2t_bench.scoring.bleu import bleu_corpus, bleu_eff_per_text, bleu_per_text, bleu_signatures
 

@@ -41,7 +41,7 @@ def write_tiny_model(folder: Path, *, lowercase: bool = True, prompts: bool = Tr
         Pooling,
         Transformer,
     )
-    from transformers import BertConfig, BertModel, BertTokenizerFast
+    from transformers import BertConfig, BertModel, BertTokenizer
 
     alphabet = LETTERS + LETTERS.upper() + "0123456789éëïÉ"
     pieces = [*alphabet, *(f"##{c}" for c in alphabet), *".,'()-_?$:"]
@@ -49,7 +49,7 @@ def write_tiny_model(folder: Path, *, lowercase: bool = True, prompts: bool = Tr
     source = folder.with_name(folder.name + "-source")
     source.mkdir()
     (source / "vocab.txt").write_text("\n".join(vocabulary), encoding="utf-8")
-    BertTokenizerFast(
+    BertTokenizer(
         vocab=str(source / "vocab.txt"), do_lower_case=lowercase, strip_accents=lowercase
     ).save_pretrained(source)
     config = BertConfig(

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 from numpy.typing import NDArray
+
 from v2t_bench.errors import BrokenPromise
 from v2t_bench.scoring.intervals import Interval, bootstrap_mean, paired_difference, wilson
 

@@ -3,6 +3,7 @@
 import unicodedata
 
 import pytest
+
 from v2t_bench.errors import BadInput, BrokenPromise
 from v2t_bench.scoring.names import Name, names_found_per_text
 

@@ -4,6 +4,7 @@ from math import log2
 
 import numpy as np
 import pytest
+
 from v2t_bench.errors import BrokenPromise, EmptyJudgements
 from v2t_bench.scoring.ndcg import ndcg_at_10
 

@@ -5,6 +5,7 @@ from collections.abc import Callable, Sequence
 import numpy as np
 import pytest
 from numpy.typing import NDArray
+
 from v2t_bench.errors import BrokenPromise
 from v2t_bench.scoring.overlap import exact_per_text, token_f1_per_text, token_overlap_per_text
 

@@ -78,6 +78,8 @@ def _read_config(ctx: click.Context, param: click.Parameter, path: Path | None) 
               multiple=True, help="Folder whose subfolders are trained attacks. Repeatable.")
 @click.option("--dry-run", is_flag=True, help="Print the grid, what is stored and what it costs.")
 @click.option("--fail-fast", is_flag=True, help="Stop at the first cell that fails.")
+@click.option("--keep-text", is_flag=True, help="Store texts and guesses also of corpora that "
+              "may not be passed on; default: their hashes and scores.")
 @click.option("--json", "as_json", is_flag=True, help="Print rows as JSON instead of a table.")
 @machine_options
 def command(**given: Any) -> None:
@@ -120,6 +122,7 @@ def command(**given: Any) -> None:
             store=store,
             cache=vectors,
             fail_fast=given["fail_fast"],
+            keep_text=given["keep_text"],
             tell=tell,
             on_outcome=_Counter(scenes),
         )

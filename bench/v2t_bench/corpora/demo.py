@@ -36,7 +36,8 @@ TOPICS = {
     "demo-msmarco": "kitchen home garden car computer money court school travel sport weather "
     "weaving animals nutrition music building sea farm books theatre medicine railway",
     "demo-beir": "cells chemistry physics ecology mind nutrition geology space machines "
-    "medicine weather computer farm sea animals garden kitchen money school mine car sport",
+    "medicine weather computer farm sea animals garden kitchen money school mine car sport "
+    "building music",
     "demo-mimic": "music sea farm war theatre art railway mine weaving books building church "
     "animals garden kitchen home school court money sport travel computer car weather space "
     "cells chemistry ecology geology machines physics nutrition mind",
@@ -44,6 +45,15 @@ TOPICS = {
 # What all documents of one family have in common.
 SUBJECT = ("quality", "thing")
 PATIENT = ("first", "last", "gender", "age", "elder", "person", "condition")
+
+# The second word of each pair is drawn for the first such that together they
+# occur in one split only.
+PAIRS = (
+    ("thing", "quality"),
+    ("thing", "verb"),
+    ("thing2", "quality2"),
+    ("person", "nation"),
+)
 
 Words = Mapping[str, Sequence[str]]
 
@@ -56,7 +66,9 @@ def demo_corpus(name: str, *, n_training: int = 4000) -> Corpus:
         UnknownComponent: the name is not one of `DEMO_NAMES`.
     """
     if name not in DEMO_NAMES:
-        raise UnknownComponent(f"no demo corpus is called {name!r} (known: {', '.join(DEMO_NAMES)})")
+        raise UnknownComponent(
+            f"no demo corpus is called {name!r} (known: {', '.join(DEMO_NAMES)})"
+        )
     random = Random(f"{SEED}/{name}/test")
     families = list(_families(name, random))
     documents = tuple(chain.from_iterable(family.documents for family in families))
@@ -142,9 +154,7 @@ def _training_texts(name: str) -> Iterator[str]:
             yield text
 
 
-def _write(
-    style: Mapping[str, Any], pattern: Mapping[str, str], facts: Facts
-) -> tuple[str, str]:
+def _write(style: Mapping[str, Any], pattern: Mapping[str, str], facts: Facts) -> tuple[str, str]:
     """Return title and text of one document."""
     title = pattern.get("title", style.get("title", ""))
     return facts.write(title), facts.write(pattern["text"])
@@ -156,21 +166,39 @@ def _draw_facts(
     """Return facts whose pairs of words belong to this split and no other."""
     while True:
         facts = Facts(random, words, known)
-        pairs = [("quality", "thing"), ("verb", "thing")]
         if name == "demo-mimic":
-            facts["gender"] = facts.get("gender", Word(choose(random, ("woman", "man"))))
-            if "first" not in facts:
-                facts["first"] = Word(choose(random, words[facts["gender"]]))
-            facts["elder"] = _life_stage(int(facts["age"]))
-            sign, _, plain = choose(random, words["sign_and_plain"]).partition("=")
-            facts["sign"], facts["plain"] = Word(sign), Word(plain)
-            pairs = [("sign", "condition"), ("verb", "thing")]
-        if all(held_out(f"{facts[one]} {facts[other]}") == test for one, other in pairs):
+            _add_patient(facts)
+        for anchor, partner in (("condition", "sign"), *PAIRS) if "sign" in words else PAIRS:
+            if partner in facts:
+                continue
+            options = [
+                word
+                for word in words[partner.rstrip("2")]
+                if word not in facts.values() and held_out(f"{word} {facts[anchor]}") == test
+            ]
+            if not options:
+                break
+            facts[partner] = Word(choose(random, options))
+        else:
+            if "sign" in facts:
+                facts["plain"] = Word(_plain_words()[facts["sign"]])
             return facts
 
 
-def _life_stage(age: int) -> Word:
-    return Word("elderly" if age >= 65 else "young" if age < 35 else "middle-aged")
+def _add_patient(facts: Facts) -> None:
+    """Draw who the note is about, where that is not known yet."""
+    if "first" not in facts:
+        facts["gender"] = Word(choose(facts.random, ("woman", "man")))
+        facts["first"] = Word(choose(facts.random, facts.words[facts["gender"]]))
+    age = int(facts["age"])
+    facts["elder"] = Word("elderly" if age >= 65 else "young" if age < 35 else "middle-aged")
+
+
+@cache
+def _plain_words() -> Mapping[str, str]:
+    """Return what a layman calls each clinical sign."""
+    pairs = chain.from_iterable(system["sign"] for system in read_topics("clinic").values())
+    return dict(pair.split("=") for pair in pairs)
 
 
 def _pick_words(name: str, random: Random, *, test: bool) -> Words:
@@ -180,13 +208,15 @@ def _pick_words(name: str, random: Random, *, test: bool) -> Words:
         return {**_shared_words(test), **topic}
     systems = read_topics("clinic")
     system = dict(systems[choose(random, tuple(systems))])
-    system["sign_and_plain"] = system["sign"]
-    system["sign"] = [pair.partition("=")[0] for pair in system["sign_and_plain"]]
+    system["sign"] = tuple(pair.partition("=")[0] for pair in system["sign"])
+    # What a patient already had or took may concern any part of the body.
+    for slot in ("condition", "drug"):
+        system[slot] = tuple(chain.from_iterable(one[slot] for one in systems.values()))
     return {**_shared_words(test), **topic, **system}
 
 
 @cache
-def _topics() -> Words | Mapping[str, Any]:
+def _topics() -> Mapping[str, Words]:
     return {**read_topics("crafts"), **read_topics("living"), **read_topics("science")}
 
 

@@ -3,12 +3,13 @@
 import re
 import tomllib
 import zlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import cache
 from importlib.resources import files
 from random import Random
-from typing import Any
+from typing import Any, TypeVar
 
+Item = TypeVar("Item")
 FOLDER = files(__package__) / "demo_vocabulary"
 DOUBLED = frozenset("debug unclog distil signal label enamel cancel refuel".split())
 IRREGULAR = {
@@ -17,6 +18,7 @@ IRREGULAR = {
     "prosthesis": "prostheses", "quiz": "quizzes", "potato": "potatoes", "calf": "calves",
     "tomato": "tomatoes", "mosquito": "mosquitoes", "torpedo": "torpedoes", "lens": "lenses",
     "salmon": "salmon", "deer": "deer", "species": "species", "spacecraft": "spacecraft",
+    "oasis": "oases",
 }  # fmt: skip
 
 
@@ -74,7 +76,13 @@ def with_article(word: str) -> str:
     return f"an {word}" if vowel and (silent or not consonant) else f"a {word}"
 
 
-INFLECTIONS = {"s": plural, "ed": past, "ing": gerund, "a": with_article, "": str}
+INFLECTIONS: Mapping[str, Callable[[str], str]] = {
+    "s": plural,
+    "ed": past,
+    "ing": gerund,
+    "a": with_article,
+    "": str,
+}
 
 
 class Word(str):
@@ -87,7 +95,7 @@ class Word(str):
         return INFLECTIONS[form](str(self))
 
 
-def choose(random: Random, options: Sequence[str]) -> str:
+def choose(random: Random, options: Sequence[Item]) -> Item:
     """Return one option; the first is drawn three times as often as the last."""
     # Only multiplication, so that no platform rounds differently.
     uniform = random.random()

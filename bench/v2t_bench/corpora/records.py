@@ -64,7 +64,5 @@ class Corpus:
             "judgements": {query: dict(grades) for query, grades in self.judgements.items()},
             "names": {key: [name.first, name.last] for key, name in self.names.items()},
         }
-        canonical = json.dumps(
-            measured, ensure_ascii=False, sort_keys=True, separators=(",", ":")
-        )
+        canonical = json.dumps(measured, ensure_ascii=False, sort_keys=True, separators=(",", ":"))
         return hashlib.sha256(canonical.encode()).hexdigest()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -11,8 +10,13 @@ from torch.nn import functional
 from torch.utils.data import Dataset
 
 from v2t_bench.contracts import Vectors
+from v2t_plugins.training import seeded
 
 ABSENT = -1
+# Far above the words of a text of 32 tokens.
+MOST_SAID = 64
+# Logits of 256 rows and 20,000 words take 20 MB.
+ROWS = 256
 
 
 class WordClassifier(nn.Module):
@@ -35,16 +39,6 @@ class WordClassifier(nn.Module):
             nn.Linear(dim, hidden), nn.GELU(), nn.Dropout(0.1), nn.Linear(hidden, words)
         )
 
-    @torch.no_grad()
-    def start_from(self, vectors: Tensor, frequencies: Tensor) -> None:
-        """Standardise by ``vectors`` (n, d) and say each word as often as it is, (v,)."""
-        self.centre.copy_(vectors.mean(dim=0))
-        # One number for all coordinates: scaling each by itself would blow up noise.
-        self.spread.fill_((vectors - self.centre).square().mean().sqrt().clamp_min(1e-6))
-        last: Any = self.layers[-1]
-        last.weight.mul_(0.1)
-        last.bias.copy_(torch.logit(frequencies.clamp(1e-6, 1 - 1e-6)))
-
     def logits(self, vectors: Tensor) -> Tensor:
         """Return the logit of each word, (n, v), in float32."""
         result: Tensor = self.layers((vectors - self.centre) / self.spread)
@@ -62,6 +56,30 @@ class WordClassifier(nn.Module):
         # BCE of a sparse target: softplus(x) everywhere, minus x where the word is there.
         said = logits.gather(1, words.clamp_min(0))[there]
         return {"loss": (functional.softplus(logits).sum() - said.sum()) / there.sum().clamp_min(1)}
+
+    @torch.no_grad()
+    def guess(self, vectors: Vectors, words: Sequence[str]) -> list[str]:
+        """Return the likeliest of ``words`` for each row of ``vectors``, (n, d)."""
+        guesses = []
+        for start in range(0, len(vectors), ROWS):
+            part = torch.tensor(vectors[start : start + ROWS], device=self.centre.device)
+            order, count = likeliest(self.logits(part))
+            for row, k in zip(order.tolist(), count.tolist(), strict=True):
+                guesses.append(" ".join(words[number] for number in row[:k]))
+        return guesses
+
+
+def likeliest(logits: Tensor, most: int = MOST_SAID) -> tuple[Tensor, Tensor]:
+    """Return the words to say in order, (n, most), and how many of them to say, (n,).
+
+    The number is the one with the best expected F1 if the probabilities are right:
+    2 * (sum of the k best) / (k + sum of all).
+    """
+    probabilities = logits.sigmoid()
+    best, order = probabilities.topk(min(most, probabilities.shape[1]), dim=1)
+    said = torch.arange(1, best.shape[1] + 1, device=best.device)
+    expected = 2 * best.cumsum(dim=1) / (said + probabilities.sum(dim=1, keepdim=True))
+    return order, expected.argmax(dim=1) + 1
 
 
 class Examples(Dataset[tuple[Tensor, Tensor]]):
@@ -84,14 +102,21 @@ def collate(examples: list[tuple[Tensor, Tensor]]) -> dict[str, Tensor]:
     return {"vectors": torch.stack(list(vectors)), "words": padded}
 
 
-def likeliest(logits: Tensor, most: int) -> tuple[Tensor, Tensor]:
-    """Return the words to say in order, (n, most), and how many of them to say, (n,).
-
-    The number is the one with the best expected F1 if the probabilities are right:
-    2 * (sum of the k best) / (k + sum of all).
-    """
-    probabilities = logits.sigmoid()
-    best, order = probabilities.topk(min(most, probabilities.shape[1]), dim=1)
-    said = torch.arange(1, best.shape[1] + 1, device=best.device)
-    expected = 2 * best.cumsum(dim=1) / (said + probabilities.sum(dim=1, keepdim=True))
-    return order, expected.argmax(dim=1) + 1
+@torch.no_grad()
+def new_classifier(examples: Examples, hidden: int, words: int, seed: int) -> WordClassifier:
+    """Return an untrained network that says each word as often as the examples do."""
+    with seeded(seed, "bow weights"):
+        network = WordClassifier(dim=examples.vectors.shape[1], hidden=hidden, words=words)
+    centred = examples.vectors - examples.vectors.mean(dim=0)
+    network.centre.copy_(examples.vectors.mean(dim=0))
+    # One number for all coordinates: scaling each by itself would blow up the noisy ones.
+    network.spread.fill_(centred.square().mean().sqrt().clamp_min(1e-6))
+    numbers = torch.tensor([number for row in examples.words for number in row])
+    counts = torch.bincount(numbers.long(), minlength=words)
+    # Half a text more of each: a frequency of 0 or 1 has no logit.
+    frequencies = (counts + 0.5) / (len(examples) + 1)
+    last = network.layers[-1]
+    assert isinstance(last, nn.Linear)
+    last.weight.mul_(0.1)
+    last.bias.copy_(frequencies.logit())
+    return network

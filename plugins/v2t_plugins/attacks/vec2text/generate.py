@@ -3,24 +3,22 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
 
 import torch
 from torch import Tensor
 from torch.nn import functional
 from transformers import DynamicCache, EncoderDecoderCache
 
-from v2t_plugins.attacks.vec2text.model import FLOOR, Network
+from v2t_plugins.attacks.vec2text.model import Network
+from v2t_plugins.attacks.vec2text.output_layer import FLOOR
 
 
-def write_greedily(
-    network: Network, states: Tensor, mask: Tensor, scores: Tensor | None
-) -> Tensor:
+def write_greedily(network: Network, states: Tensor, mask: Tensor, scores: Tensor | None) -> Tensor:
     """Return the likeliest next subword again and again, (n, t), padded after the end token.
 
     A row that has ended leaves the batch, so a long one does not make the others wait.
     """
-    config = network.config
+    config = network.shape
     n = len(states)
     written = torch.full((n, config.max_length), config.pad_id, device=states.device)
     rows = torch.arange(n, device=states.device)
@@ -83,6 +81,3 @@ def _blank_after_end(written: Tensor, end_id: int, pad_id: int) -> Tensor:
     written = written.masked_fill(ended, pad_id)
     longest = int((written != pad_id).sum(dim=1).max()) if len(written) else 0
     return written[:, : max(1, longest)]
-
-
-Encode = Callable[[Tensor], tuple[Tensor, Tensor, Tensor | None]]

@@ -8,20 +8,17 @@ the published checkpoints, so that their weights can be read into these classes.
 from __future__ import annotations
 
 import dataclasses
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional
 from transformers import T5Config, T5ForConditionalGeneration
 
 from v2t_bench.errors import CorruptArtifact
+from v2t_plugins.attacks.vec2text.output_layer import FLOOR, LexicalTerm, cross_entropy
 
-# Ridge scores are read as probabilities; what is under the floor counts as absent.
-FLOOR = 1e-4
 IGNORED = -100
 
 SIZES: Mapping[str, Mapping[str, int | float]] = {
@@ -81,8 +78,9 @@ class NetworkConfig:
     def build_t5(self) -> T5ForConditionalGeneration:
         """Return a T5 of this shape with fresh weights."""
         # As many decoder as encoder layers: generate() of transformers 5.23 fails with more.
+        build: Any = T5Config
         return T5ForConditionalGeneration(
-            T5Config(
+            build(
                 vocab_size=self.vocabulary_size,
                 d_model=self.d_model,
                 d_kv=self.d_model // self.heads,
@@ -109,7 +107,9 @@ class Lexical(nn.Module):
 
     def __init__(self, config: NetworkConfig) -> None:
         super().__init__()
-        self.register_buffer("weight", torch.zeros(config.vocabulary_size, config.dim + 1))
+        # One file serves both networks, so their own files leave it out.
+        blank = torch.zeros(config.vocabulary_size, config.dim + 1)
+        self.register_buffer("weight", blank, persistent=False)
         self.scale = nn.Parameter(torch.tensor(1.0))
         self.bias = nn.Parameter(torch.zeros(config.vocabulary_size))
 
@@ -142,6 +142,7 @@ def fit_lexical(
         torch.ones(len(cells), dtype=torch.float64),
         (vocabulary_size, n),
         is_coalesced=True,
+        check_invariants=False,
     )
     penalty = strength * float(vectors.double().square().sum(dim=1).mean())
     gram = x.T @ x + penalty * torch.eye(d + 1, dtype=torch.float64)
@@ -163,14 +164,14 @@ class Network(nn.Module):
 
     def __init__(self, config: NetworkConfig) -> None:
         super().__init__()
-        self.config = config
+        self.shape = config
         self.encoder_decoder = config.build_t5()
         self.lexical = Lexical(config) if config.lexical_words else None
 
     def spread(self, projection: nn.Module, vectors: Tensor) -> Tensor:
         """Return vectors as pseudo tokens, (n, s, d_model)."""
-        spread: Tensor = projection(vectors * self.config.input_scale)
-        return spread.view(len(vectors), self.config.pseudo_tokens, self.config.d_model)
+        spread: Tensor = projection(vectors * self.shape.input_scale)
+        return spread.view(len(vectors), self.shape.pseudo_tokens, self.shape.d_model)
 
     def words(self, ids: Tensor) -> Tensor:
         """Return the word embeddings of ``ids``, (n, t, d_model)."""
@@ -179,7 +180,7 @@ class Network(nn.Module):
 
     def likely(self, scores: Tensor) -> Tensor:
         """Return the embeddings of the subwords with the best ``scores``, best first."""
-        return self.words(scores.topk(self.config.lexical_words, dim=1).indices)
+        return self.words(scores.topk(self.shape.lexical_words, dim=1).indices)
 
     def read(self, encoder_inputs: Tensor, mask: Tensor) -> Tensor:
         """Return what the encoder makes of its inputs, (n, positions, d_model)."""
@@ -190,40 +191,38 @@ class Network(nn.Module):
 
     def scaled(self, states: Tensor) -> Tensor:
         """Return decoder states as the tied output layer expects them."""
-        return states * self.config.d_model**-0.5
+        return states * self.shape.d_model**-0.5
 
     def loss(
         self, states: Tensor, mask: Tensor, labels: Tensor, scores: Tensor | None
     ) -> dict[str, Tensor]:
         """Return the mean cross entropy of ``labels`` (n, t), padded with `IGNORED`."""
-        start = torch.full_like(labels[:, :1], self.config.pad_id)
+        start = torch.full_like(labels[:, :1], self.shape.pad_id)
         shifted = torch.cat([start, labels[:, :-1]], dim=1)
-        shifted = shifted.masked_fill(shifted == IGNORED, self.config.pad_id)
+        shifted = shifted.masked_fill(shifted == IGNORED, self.shape.pad_id)
         out = self.encoder_decoder.decoder(
-            input_ids=shifted, encoder_hidden_states=states, encoder_attention_mask=mask,
+            input_ids=shifted,
+            encoder_hidden_states=states,
+            encoder_attention_mask=mask,
             use_cache=False,
         ).last_hidden_state
         real = labels != IGNORED  # (n, t)
-        # Padding has no logits: the output layer is the larger half of the work.
-        logits = functional.linear(self.scaled(out[real]), self.encoder_decoder.shared.weight)
+        term = None
         if self.lexical is not None and scores is not None:
-            logits = self._with_lexical(logits, shifted, real, scores)
-        return {"loss": functional.cross_entropy(logits.float(), labels[real])}
-
-    def _with_lexical(self, logits: Tensor, shifted: Tensor, real: Tensor, scores: Tensor) -> Tensor:
-        """Return (positions, v) logits with the scores of what is not yet written."""
-        assert self.lexical is not None
-        n, t = shifted.shape
-        rows = real.nonzero()[:, 0]
-        logits = logits + (self.lexical.scale * scores).to(logits.dtype)[rows]
-        logits = logits + self.lexical.bias.to(logits.dtype)
-        same = shifted.unsqueeze(2) == shifted.unsqueeze(1)  # (n, t, t)
-        repeated = same.tril(-1).any(dim=2)
-        causal = torch.ones(t, t, dtype=torch.bool, device=logits.device).tril()
-        written = (causal & ~repeated.unsqueeze(1))[real]  # (positions, t)
-        gap = math.log(FLOOR) - scores.gather(1, shifted)  # (n, t)
-        change = self.lexical.scale * gap[rows] * written
-        return logits.scatter_add(1, shifted[rows], change.to(logits.dtype))
+            rows, positions = real.nonzero(as_tuple=True)  # (m,)
+            later = torch.arange(shifted.shape[1], device=out.device) > positions.unsqueeze(1)
+            # The start token stands first in every row, so it can stand in for what comes later.
+            written = shifted[rows].masked_fill(later, self.shape.pad_id)  # (m, t)
+            term = LexicalTerm(
+                scores=scores,
+                rows=rows,
+                written=written,
+                scale=self.lexical.scale,
+                bias=self.lexical.bias,
+            )
+        # Padding has no logits.
+        weight = self.encoder_decoder.shared.weight
+        return {"loss": cross_entropy(self.scaled(out[real]), weight, labels[real], term)}
 
 
 class Inverter(Network):
@@ -268,7 +267,7 @@ class Corrector(Network):
         token, then the likely subwords. ``guesses`` (n, t) is padded with the padding id.
         """
         n = len(vectors)
-        end = torch.full((n, 1), self.config.end_id, dtype=torch.long, device=vectors.device)
+        end = torch.full((n, 1), self.shape.end_id, dtype=torch.long, device=vectors.device)
         separator = self.words(end)
         parts = [
             separator,
@@ -284,8 +283,8 @@ class Corrector(Network):
             parts.append(self.likely(scores))
         inputs = torch.cat([part.to(parts[1].dtype) for part in parts], dim=1)
         mask = torch.ones(inputs.shape[:2], dtype=torch.long, device=inputs.device)
-        first = 4 + 3 * self.config.pseudo_tokens
-        mask[:, first : first + guesses.shape[1]] = (guesses != self.config.pad_id).long()
+        first = 4 + 3 * self.shape.pseudo_tokens
+        mask[:, first : first + guesses.shape[1]] = (guesses != self.shape.pad_id).long()
         return self.layernorm(inputs), mask
 
     def encode(

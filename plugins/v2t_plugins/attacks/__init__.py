@@ -1,0 +1,1 @@
+"""Ways to guess the text behind a vector."""

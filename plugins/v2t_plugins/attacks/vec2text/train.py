@@ -1,0 +1,366 @@
+"""Training both networks: the guess, then guesses for the training text, then the corrector."""
+
+from __future__ import annotations
+
+import hashlib
+import math
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.utils.data import Dataset
+from transformers import PreTrainedTokenizerBase
+
+from v2t_bench.contracts import TrainContext, TrainReport, Vectors
+from v2t_bench.errors import BadInput, CorruptArtifact
+from v2t_bench.threat import Oracle
+from v2t_plugins.attacks.vec2text.choices import Choices
+from v2t_plugins.attacks.vec2text.model import (
+    IGNORED,
+    SIZES,
+    Corrector,
+    Inverter,
+    NetworkConfig,
+    fit_lexical,
+)
+from v2t_plugins.attacks.vec2text.search import BATCH_SIZE, Networks, encode_texts
+from v2t_plugins.networks import load_tensors, read_json, save_network, save_tensors, write_json
+from v2t_plugins.subwords import load_tokenizer, piece_texts, save_tokenizer, train_tokenizer
+from v2t_plugins.training import Record, derive_seed, fit, seeded
+
+FEWEST_TEXTS = 20
+STEPS = {"tiny": 2000, "small": 4000, "base": 100_000}
+LEARNING_RATE = {"tiny": 2e-3, "small": 1e-3, "base": 2e-4}
+# Of a budget in minutes, after the vectors are there; the rest is the corrector's.
+BASE_SHARE, GUESS_SHARE = 0.55, 0.15
+CHUNK = 512
+
+
+class _Rows(Dataset[int]):
+    """The numbers 0 to n - 1: a batch is cut from whole tensors, not put together."""
+
+    def __init__(self, n: int) -> None:
+        self.n = n
+
+    def __len__(self) -> int:
+        return self.n
+
+    def __getitem__(self, index: int) -> int:
+        return index
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Guesses:
+    """Wrong guesses for some of the training texts, and where they landed."""
+
+    rows: list[int]
+    texts: list[str]
+    vectors: Tensor  # (m, d)
+
+
+def train(texts: Sequence[str], oracle: Oracle, context: TrainContext) -> TrainReport:
+    """Fill ``context.folder`` with both networks and return what it took.
+
+    Raises:
+        BadInput: there are too few different texts.
+        BadParameter: an option is unknown or out of range.
+    """
+    began = time.monotonic()
+    choices = Choices.read(context)
+    kept = list(dict.fromkeys(text for text in texts if text.strip()))
+    if len(kept) < FEWEST_TEXTS:
+        raise BadInput(
+            f"vec2text needs at least {FEWEST_TEXTS} different texts to train on, got {len(kept)}"
+        )
+    context.progress(f"vec2text: embedding {len(kept)} training texts")
+    vectors = oracle.embed(kept, keep=True)
+    training = _Training(kept, vectors, choices, context)
+    inverter, corrector = training.fresh_networks(oracle)
+    training.plan_minutes(time.monotonic() - began)
+    curve = training.fit_base(inverter)
+    guesses = training.make_guesses(inverter, oracle)
+    curve += training.fit_corrector(corrector, inverter, guesses)
+    training.save(inverter, corrector)
+    recipe = training.recipe() | {
+        "n_guesses": len(guesses.rows),
+        "n_parameters": sum(value.numel() for value in inverter.parameters())
+        + sum(value.numel() for value in corrector.parameters()),
+    }
+    return TrainReport(recipe=recipe, curve=curve)
+
+
+class _Training:
+    """One training: its data, its decisions, and its stages."""
+
+    def __init__(
+        self, texts: list[str], vectors: Vectors, choices: Choices, context: TrainContext
+    ) -> None:
+        self.texts, self.choices, self.context = texts, choices, context
+        self.vectors = torch.from_numpy(vectors)  # (n, d)
+        self.tokenizer = _get_tokenizer(texts, choices, context)
+        self.config = _configure(self.tokenizer, texts, self.vectors, choices, context)
+        self.ids = encode_texts(self.tokenizer, texts, self.config)  # (n, t)
+        self.batch_size = context.batch_size or BATCH_SIZE
+        self.learning_rate = choices.learning_rate or LEARNING_RATE[context.size]
+        self.steps = context.steps
+        if self.steps is None and context.minutes is None:
+            self.steps = STEPS[context.size]
+        self.corrector_steps = self.steps and (choices.corrector_steps or self.steps)
+        self.minutes: Mapping[str, float] = {}
+        decided = [sorted(self.config.to_json().items()), sorted(asdict(choices).items())]
+        self.identity = hashlib.sha256(
+            repr([decided, context.seed, self.steps, self.batch_size]).encode()
+            + "\0".join(texts).encode()
+            + vectors.tobytes()
+        ).hexdigest()
+
+    def labels(self, rows: Sequence[int]) -> Tensor:
+        """Return ids of some texts, cut to the longest of them, padded with `IGNORED`."""
+        ids = self.ids[torch.as_tensor(rows)]
+        real = ids != self.config.pad_id
+        return ids.masked_fill(~real, IGNORED)[:, : int(real.sum(dim=1).max())]
+
+    def fresh_networks(self, oracle: Oracle) -> tuple[Inverter, Corrector]:
+        """Return both networks as they are before the first step."""
+        with seeded(self.context.seed, "vec2text weights"):
+            inverter, corrector = Inverter(self.config), Corrector(self.config)
+        if inverter.lexical is not None and corrector.lexical is not None:
+            labels = self.labels(range(len(self.texts)))
+            # Half precision from the start: what is trained with is what is stored.
+            weight = fit_lexical(self.vectors, labels, self.config.vocabulary_size).half()
+            inverter.lexical.weight.copy_(weight)
+            corrector.lexical.weight.copy_(weight)
+        if self.choices.init == "embedder":
+            _start_from_embedder(inverter, self.tokenizer, oracle)
+        return inverter, corrector
+
+    def plan_minutes(self, spent: float) -> None:
+        """Divide what is left of the budget in minutes; a resumed run keeps its first plan."""
+        if self.context.minutes is None:
+            return
+        path = self.context.work / "plan.json"
+        try:
+            plan = read_json(path)
+        except CorruptArtifact:
+            plan = {}
+        if plan.get("identity") != self.identity:
+            left = max(0.1 * self.context.minutes, self.context.minutes - spent / 60)
+            plan = {
+                "identity": self.identity,
+                "base": left * BASE_SHARE,
+                "guesses": left * GUESS_SHARE,
+                "corrector": left * (1 - BASE_SHARE - GUESS_SHARE),
+            }
+            write_json(path, plan)
+        self.minutes = {name: plan[name] for name in ("base", "guesses", "corrector")}
+
+    def fit_base(self, inverter: Inverter) -> list[Record]:
+        """Train the base model."""
+
+        def collate(rows: list[int]) -> dict[str, Tensor]:
+            return {"vectors": self.vectors[torch.as_tensor(rows)], "labels": self.labels(rows)}
+
+        return fit(
+            inverter,
+            _Rows(len(self.texts)),
+            collate=collate,
+            context=self.context,
+            stage="base",
+            steps=self.steps,
+            minutes=self.minutes.get("base"),
+            learning_rate=self.learning_rate,
+            batch_size=self.batch_size,
+            identity=self.identity,
+        )
+
+    def make_guesses(self, inverter: Inverter, oracle: Oracle) -> _Guesses:
+        """Return the base model's wrong guesses for a sample of the training texts.
+
+        A guess that is the text itself teaches nothing and is left out; guess and text are
+        compared as strings, since many embedders cannot see case.
+        """
+        networks = Networks(
+            inverter=inverter.to(self.context.device),
+            corrector=None,
+            tokenizer=self.tokenizer,
+            device=self.context.device,
+        )
+        seed = derive_seed(self.context.seed, "vec2text guesses")
+        order = np.random.Generator(np.random.PCG64(seed)).permutation(len(self.texts)).tolist()
+        order = order[: self._most_guesses()]
+        self.context.progress(f"vec2text: guessing up to {len(order)} training texts")
+        began = time.monotonic()
+        rows: list[int] = []
+        texts: list[str] = []
+        vectors: list[Tensor] = []
+        for number, start in enumerate(range(0, len(order), CHUNK)):
+            limit = self.minutes.get("guesses")
+            if limit is not None and rows and time.monotonic() - began > limit * 60:
+                break
+            chunk = order[start : start + CHUNK]
+            guesses, landed = self._guess_chunk(networks, chunk, number, oracle)
+            for place, row in enumerate(chunk):
+                if guesses[place] != self.texts[row]:
+                    rows.append(row)
+                    texts.append(guesses[place])
+                    vectors.append(landed[place])
+        if not rows:  # nothing was wrong, so anything will do to train on
+            rows, texts, vectors = chunk, guesses, list(landed)
+        return _Guesses(rows=rows, texts=texts, vectors=torch.stack(vectors))
+
+    def _most_guesses(self) -> int:
+        if self.choices.hypotheses:
+            return self.choices.hypotheses
+        if self.corrector_steps:
+            return self.corrector_steps * self.batch_size
+        return len(self.texts)
+
+    def _guess_chunk(
+        self, networks: Networks, rows: list[int], number: int, oracle: Oracle
+    ) -> tuple[list[str], Tensor]:
+        """Return guesses and their vectors, from the work folder if a former run made them."""
+        key = f"{self.identity[:16]}-{number:05d}"
+        text_file = self.context.work / "guesses" / f"{key}.json"
+        vector_file = text_file.with_suffix(".safetensors")
+        text_file.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            stored = read_json(text_file)["guesses"]
+            return [str(guess) for guess in stored], load_tensors(vector_file)["vectors"]
+        except (CorruptArtifact, KeyError):
+            pass
+        targets = self.vectors[torch.as_tensor(rows)].numpy()
+        guesses: list[str] = []
+        for start in range(0, len(rows), BATCH_SIZE):
+            guesses += networks.first_guesses(targets[start : start + BATCH_SIZE], fast=True)
+        landed = torch.from_numpy(oracle.embed(guesses))
+        save_tensors(vector_file, {"vectors": landed})
+        write_json(text_file, {"guesses": guesses})
+        return guesses, landed
+
+    def fit_corrector(
+        self, corrector: Corrector, inverter: Inverter, guesses: _Guesses
+    ) -> list[Record]:
+        """Train the corrector, which starts as a copy of the base model."""
+        inverter.to("cpu")
+        corrector.encoder_decoder.load_state_dict(inverter.encoder_decoder.state_dict())
+        corrector.embedding_transform_1.load_state_dict(inverter.embedding_transform.state_dict())
+        if corrector.lexical is not None and inverter.lexical is not None:
+            corrector.lexical.load_state_dict(inverter.lexical.state_dict())
+        guess_ids = encode_texts(self.tokenizer, guesses.texts, self.config)
+
+        def collate(places: list[int]) -> dict[str, Tensor]:
+            index = torch.as_tensor(places)
+            rows = [guesses.rows[place] for place in places]
+            ids = guess_ids[index]
+            longest = int((ids != self.config.pad_id).sum(dim=1).max())
+            return {
+                "vectors": self.vectors[torch.as_tensor(rows)],
+                "guess_vectors": guesses.vectors[index],
+                "guesses": ids[:, :longest],
+                "labels": self.labels(rows),
+            }
+
+        return fit(
+            corrector,
+            _Rows(len(guesses.rows)),
+            collate=collate,
+            context=self.context,
+            stage="corrector",
+            steps=self.corrector_steps,
+            minutes=self.minutes.get("corrector"),
+            learning_rate=self.learning_rate,
+            batch_size=self.batch_size,
+            identity=self.identity,
+        )
+
+    def save(self, inverter: Inverter, corrector: Corrector) -> None:
+        """Write everything `Networks.load` reads, in half precision to halve its size."""
+        folder = self.context.folder
+        write_json(folder / "config.json", self.config.to_json())
+        save_tokenizer(self.tokenizer, folder)
+        if inverter.lexical is not None:
+            save_tensors(folder / "lexical.safetensors", {"weight": inverter.lexical.weight.half()})
+        save_network(folder / "base.safetensors", inverter.half())
+        save_network(folder / "corrector.safetensors", corrector.half())
+
+    def recipe(self) -> Record:
+        """Return every decision, defaults included."""
+        return {
+            **asdict(self.choices),
+            **self.config.to_json(),
+            "size": self.context.size,
+            "steps": self.steps,
+            "corrector_steps": self.corrector_steps,
+            "minutes": self.context.minutes,
+            "batch_size": self.batch_size,
+            "learning_rate": self.learning_rate,
+            "seed": self.context.seed,
+            "n_texts": len(self.texts),
+        }
+
+
+def _get_tokenizer(
+    texts: list[str], choices: Choices, context: TrainContext
+) -> PreTrainedTokenizerBase:
+    if context.tokenizer is not None:
+        return load_tokenizer(context.tokenizer)
+    return train_tokenizer(texts, vocabulary_size=choices.vocabulary)
+
+
+def _configure(
+    tokenizer: PreTrainedTokenizerBase,
+    texts: list[str],
+    vectors: Tensor,
+    choices: Choices,
+    context: TrainContext,
+) -> NetworkConfig:
+    special: Any = tokenizer
+    encoded: Any = tokenizer(texts, add_special_tokens=False)
+    lengths = [len(row) + 1 for row in encoded["input_ids"]]
+    # One text in a thousand is longer than the networks write: a single odd one, spelled in
+    # bytes, would otherwise make every generation wait for it.
+    longest = math.ceil(float(np.quantile(lengths, 0.999)))
+    dim = vectors.shape[1]
+    norm = float(vectors.square().sum(dim=1).mean().sqrt())
+    vocabulary = len(tokenizer)
+    return NetworkConfig(
+        dim=dim,
+        vocabulary_size=vocabulary,
+        max_length=longest,
+        input_scale=round(math.sqrt(dim) / norm, 6) if norm > 0 else 1.0,
+        pseudo_tokens=choices.pseudo_tokens,
+        lexical_words=min(24, vocabulary) if choices.lexical == "ridge" else 0,
+        pad_id=special.pad_token_id,
+        end_id=special.eos_token_id,
+        **SIZES[context.size],  # type: ignore[arg-type]
+    )
+
+
+def _start_from_embedder(
+    inverter: Inverter, tokenizer: PreTrainedTokenizerBase, oracle: Oracle
+) -> None:
+    """Set word embeddings to the principal components of the embedder's own vectors.
+
+    An embedder of fewer dimensions than the network leaves the rest as drawn.
+    """
+    pieces = piece_texts(tokenizer)
+    asked = list(dict.fromkeys(pieces))
+    places = {piece: place for place, piece in enumerate(asked)}
+    vectors = torch.from_numpy(oracle.embed(asked, keep=True)).double()
+    vectors = vectors[torch.tensor([places[piece] for piece in pieces])]  # (v, d)
+    vectors = vectors - vectors.mean(dim=0)
+    values, directions = torch.linalg.eigh(vectors.T @ vectors)
+    wanted = directions.flip(1)[:, : inverter.shape.d_model]
+    # The sign of an eigenvector is the solver's whim.
+    wanted = wanted * wanted.gather(0, wanted.abs().argmax(dim=0, keepdim=True)).sign()
+    parts = vectors @ wanted  # (v, up to d_model)
+    spread = parts.std()
+    if values[-1] <= 0 or not bool(spread > 0):
+        return
+    embeddings = inverter.encoder_decoder.shared.weight
+    with torch.no_grad():
+        embeddings[:, : parts.shape[1]] = (parts / spread).float()

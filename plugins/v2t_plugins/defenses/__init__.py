@@ -1,0 +1,1 @@
+"""Ways to change vectors before they are released."""

@@ -1,0 +1,124 @@
+"""Rows and the CSV: joined, sorted, byte-stable, honest about what is missing."""
+
+from __future__ import annotations
+
+import random
+from typing import Any
+
+import pytest
+
+from v2t_bench.errors import BrokenPromise
+from v2t_bench.leaderboard.csv_file import csv_text
+from v2t_bench.leaderboard.rows import COLUMNS, leaderboard_rows
+from v2t_bench.leaderboard.table import short_attack
+from v2t_bench.results import Measured, Result
+
+LABELS = {"corpus": "c", "track": "cut", "fingerprint": "f", "max_tokens": 32, "embedder": "e",
+          "noise_on": "", "seeds": ""}  # fmt: skip
+
+
+def utility(name: str, defense: str, ndcg: float) -> Result:
+    return Result(
+        kind="utility", cell_id=name, identity={}, labels={**LABELS, "defense": defense},
+        scores={"ndcg_at_10": Measured(value=ndcg, low=None, high=None, n=20)},
+        references={"undefended_utility": "u0"},
+        facts={"snr_db": None, "released_dim": 4, "bytes_per_vector": 16},
+    )  # fmt: skip
+
+
+def leakage(name: str, defense: str, attack: str, bleu_norm: float, **references: str) -> Result:
+    measured = Measured(value=bleu_norm, low=bleu_norm - 1, high=bleu_norm + 1, n=50)
+    labels = {**LABELS, "defense": defense, "attack": attack, "threat": "oblivious",
+              "oracle": "clean", "flags": [], "plugins": ["p==1"]}  # fmt: skip
+    return Result(
+        kind="leakage", cell_id=name, identity={}, labels=labels,
+        scores={"bleu": measured, "bleu_norm": measured},
+        references=references, facts={"oracle_texts": 7},
+    )  # fmt: skip
+
+
+@pytest.fixture
+def results() -> list[Result]:
+    return [
+        utility("u0", "none", 0.8),
+        utility("u1", "noise:sigma=1", 0.6),
+        leakage("p0", "none", "prior:attack=[a]", 3.0, utility="u0"),
+        leakage("a0", "none", "a", 40.0, utility="u0", undefended="a0", prior="p0"),
+        leakage("a1", "noise:sigma=1", "a", 5.0, utility="u1", undefended="a0", prior="p0"),
+    ]
+
+
+def by_cell(results: list[Result]) -> dict[Any, dict[str, Any]]:
+    return {row["cell_id"]: row for row in leaderboard_rows(results)}
+
+
+def test_a_row_joins_leakage_with_the_utility_of_its_defense(results: list[Result]) -> None:
+    row = by_cell(results)["a1"]
+    assert (row["ndcg_at_10"], row["bleu_norm"], row["n_queries"]) == (0.6, 5.0, 20)
+
+
+def test_what_is_kept_is_a_share_of_the_undefended(results: list[Result]) -> None:
+    assert by_cell(results)["a1"]["ndcg_kept"] == pytest.approx(0.75)
+
+
+def test_headroom_is_the_undefended_attack_less_its_prior(results: list[Result]) -> None:
+    rows = by_cell(results)
+    assert (rows["a0"]["headroom"], rows["a1"]["headroom"]) == (37.0, 37.0)
+    assert rows["p0"]["headroom"] is None
+
+
+def test_an_attack_with_little_headroom_is_called_weak(results: list[Result]) -> None:
+    results[2] = leakage("p0", "none", "prior:attack=[a]", 31.0, utility="u0")
+    assert by_cell(results)["a1"]["flags"] == "oblivious-only weak-attack"
+
+
+def test_only_defended_rows_can_lack_an_adaptive_attacker(results: list[Result]) -> None:
+    rows = by_cell(results)
+    assert (rows["a0"]["flags"], rows["a1"]["flags"]) == ("", "oblivious-only")
+    assert (rows["a0"]["has_adaptive"], rows["a1"]["has_adaptive"]) == (None, False)
+
+
+def test_a_missing_utility_leaves_its_columns_empty_and_says_so(results: list[Result]) -> None:
+    row = by_cell(results[1:])["a0"]
+    assert row["ndcg_at_10"] is None
+    assert "no-utility" in str(row["flags"])
+    assert by_cell(results[1:])["a1"]["ndcg_kept"] is None
+
+
+def test_the_bytes_do_not_depend_on_the_order_of_cells(results: list[Result]) -> None:
+    expected = csv_text(leaderboard_rows(results))
+    for seed in range(5):
+        random.Random(seed).shuffle(results)
+        assert csv_text(leaderboard_rows(results)) == expected
+
+
+def test_every_row_has_every_column(results: list[Result]) -> None:
+    lines = csv_text(leaderboard_rows(results)).splitlines()
+    assert lines[0].split(",") == list(COLUMNS)
+    assert {line.count(",") for line in lines} == {len(COLUMNS) - 1}
+
+
+def test_what_does_not_exist_is_empty_and_never_nan(results: list[Result]) -> None:
+    text = csv_text(leaderboard_rows(results))
+    assert "nan" not in text.lower().split(",")
+    assert ",," in text
+
+
+def test_a_nan_is_refused(results: list[Result]) -> None:
+    rows = leaderboard_rows(results)
+    rows[0]["bleu"] = float("nan")
+    with pytest.raises(BrokenPromise, match="bleu"):
+        csv_text(rows)
+
+
+@pytest.mark.parametrize(
+    ("label", "short"),
+    [
+        ('vec2text:beam=1,checkpoint="w@0123456789ab",steps=20', "vec2text:beam=1,steps=20"),
+        ('bow:checkpoint="w@0123456789ab"', "bow"),
+        ('prior:attack=[bow:checkpoint="w@0123456789ab"]', "prior:attack=[bow]"),
+        ("silent", "silent"),
+    ],
+)
+def test_the_table_leaves_checkpoints_out(label: str, short: str) -> None:
+    assert short_attack(label) == short
