@@ -168,6 +168,8 @@ class Planner:
     ) -> CheckpointFinder:
         lessons = {}
         if corpus.training_texts:
+            from v2t_bench.corpora.demo import demo_training_texts
+
             # One inverter for the union of the four, so that none is tuned to its corpus.
             texts = demo_training_texts()
             lessons = {
@@ -186,13 +188,6 @@ class Planner:
             demo_lessons=lessons,
             demo_folder=self.shelves[0],
         )
-
-
-def demo_training_texts() -> tuple[str, ...]:
-    """Return the union of the demo corpora's training splits."""
-    from v2t_bench.corpora.demo import demo_training_texts
-
-    return demo_training_texts()
 
 
 def _check(grid: Grid) -> None:

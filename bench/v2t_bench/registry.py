@@ -279,7 +279,9 @@ class Registry:
                 return candidate
         return kind
 
-    def build(self, kind: Kind, spelling: Spelling | str, context: BuildContext, **given: Any) -> Any:
+    def build(
+        self, kind: Kind, spelling: Spelling | str, context: BuildContext, **given: Any
+    ) -> Any:
         """Return the component; ``given`` adds values that cannot be spelled, by parameter name.
 
         Raises:
@@ -378,12 +380,11 @@ def describe_parameters(recipe: Recipe[Any]) -> str:
     """Return how the component is spelled, with defaults, or what is expected where none is."""
     parts = []
     for parameter in spelled_parameters(recipe):
-        required = parameter.default is inspect.Parameter.empty
-        parts.append(
-            f"{parameter.name}=<{_type_name(parameter.annotation)}>"
-            if required
-            else f"{parameter.name}={'none' if parameter.default is None else _to_text(parameter.default)}"
-        )
+        if parameter.default is inspect.Parameter.empty:
+            shown = f"<{_type_name(parameter.annotation)}>"
+        else:
+            shown = "none" if parameter.default is None else _to_text(parameter.default)
+        parts.append(f"{parameter.name}={shown}")
     return f"{recipe.name}{':' + ','.join(parts) if parts else ' (no parameters)'}"
 
 

@@ -8,7 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from v2t_bench.canonical import content_hash
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION: Literal[1] = 1
 # Of the way from the same inputs to the same cell; a change makes new cells of old ones.
 CELL_VERSION = 1
 # Of the way from stored outputs to scores.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
@@ -11,6 +12,7 @@ from v2t_bench.cli.printing import print_table
 if TYPE_CHECKING:
     from v2t_bench.matrix import Scene
     from v2t_bench.store import Store
+    from v2t_bench.training import Lesson
     from v2t_bench.vectors import VectorCache
 
 
@@ -23,7 +25,7 @@ def print_plan(scenes: list[Scene], store: Store, cache: VectorCache) -> None:
 
     table = Table("cell", "corpus", "embedder", "defense", "attack", "threat", "state")
     texts = lookups = waiting = attacked = 0
-    lessons = {}
+    lessons: dict[Path, Lesson] = {}
     for scene in scenes:
         needed = [cell for cell in scene.cells if store.read(cell.cell_id) is None]
         for cell in scene.cells:

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 F = TypeVar("F", bound=Callable[..., Any])
 
 
-class BatchSize(click.ParamType):
+class BatchSize(click.ParamType[int | None]):
     """``auto`` or a positive whole number."""
 
     name = "auto|n"

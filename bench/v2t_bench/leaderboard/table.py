@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
@@ -11,6 +12,10 @@ if TYPE_CHECKING:
     from rich.table import Table
 
 
+_NUMBERS = ("NDCG@10", "kept", "BLEU", "95 %", "BLEU norm", "headroom", "token F1", "exact norm",
+            "cos")  # fmt: skip
+
+
 def rich_table(rows: Sequence[Row]) -> Table:
     """Return what a reader compares first; leaderboard.csv holds every column."""
     from rich.table import Table
@@ -18,7 +23,7 @@ def rich_table(rows: Sequence[Row]) -> Table:
     table = Table(header_style="bold")
     for name in ("corpus", "defense", "attack"):
         table.add_column(name, no_wrap=True)
-    for name in ("NDCG@10", "kept", "BLEU", "95 %", "BLEU norm", "token F1", "exact norm", "cos"):
+    for name in _NUMBERS:
         table.add_column(name, justify="right", no_wrap=True)
     table.add_column("flags", no_wrap=True)
     previous: tuple[object, ...] | None = None
@@ -37,6 +42,7 @@ def rich_table(rows: Sequence[Row]) -> Table:
             _number(row["bleu"], 1),
             _interval(row["bleu_lo"], row["bleu_hi"]),
             _number(row["bleu_norm"], 1),
+            _number(row["headroom"], 1),
             _number(row["token_f1"], 2),
             _number(row["exact_norm"], 2),
             _number(row["cos"], 2),
@@ -47,8 +53,6 @@ def rich_table(rows: Sequence[Row]) -> Table:
 
 def short_attack(label: str) -> str:
     """Return an attack's label without its checkpoint, which the CSV names."""
-    import re
-
     label = re.sub(r'checkpoint="[^"]*",?', "", label)
     return re.sub(r"[:,](?=\]|$)", "", label)
 

@@ -137,4 +137,4 @@ def _read_texts(path: Path) -> list[str]:
 @hookimpl
 def v2t_attacks() -> Iterator[Recipe[Attack]]:
     """Offer the closest public text."""
-    yield Recipe(name="nearest", build=Nearest, learned=True)
+    yield Recipe(name="nearest", build=Nearest, source="this project", learned=True)

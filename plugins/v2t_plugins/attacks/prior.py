@@ -70,4 +70,4 @@ class Prior:
 @hookimpl
 def v2t_attacks() -> Iterator[Recipe[Attack]]:
     """Offer the floor of learned attacks."""
-    yield Recipe(name="prior", build=Prior)
+    yield Recipe(name="prior", build=Prior, source="this project")

@@ -22,4 +22,4 @@ class Silent:
 @hookimpl
 def v2t_attacks() -> Iterator[Recipe[Attack]]:
     """Offer silence."""
-    yield Recipe(name="silent", build=Silent)
+    yield Recipe(name="silent", build=Silent, source="this project")

@@ -26,4 +26,4 @@ class Undefended(Defense):
 @hookimpl
 def v2t_defenses() -> Iterator[Recipe[Defense]]:
     """Offer no defense."""
-    yield Recipe(name="none", build=Undefended)
+    yield Recipe(name="none", build=Undefended, source="this project")

@@ -118,7 +118,8 @@ class Lexical(nn.Module):
         weight = self.weight.float()
         with torch.autocast(vectors.device.type, enabled=False):
             scores = vectors.float() @ weight[:, :-1].T + weight[:, -1]
-        return scores.clamp_(FLOOR, 1.0).log_()
+        logs: Tensor = scores.clamp_(FLOOR, 1.0).log_()
+        return logs
 
 
 def fit_lexical(
@@ -147,7 +148,8 @@ def fit_lexical(
     penalty = strength * float(vectors.double().square().sum(dim=1).mean())
     gram = x.T @ x + penalty * torch.eye(d + 1, dtype=torch.float64)
     together = torch.sparse.mm(bags, x)  # (v, d + 1)
-    return torch.linalg.solve(gram, together.T).T.float().contiguous()
+    weight: Tensor = torch.linalg.solve(gram, together.T).T.float().contiguous()
+    return weight
 
 
 def _projection(config: NetworkConfig, dropout: float) -> nn.Sequential:
@@ -191,7 +193,8 @@ class Network(nn.Module):
 
     def scaled(self, states: Tensor) -> Tensor:
         """Return decoder states as the tied output layer expects them."""
-        return states * self.shape.d_model**-0.5
+        scaled: Tensor = states * self.shape.d_model**-0.5
+        return scaled
 
     def loss(
         self, states: Tensor, mask: Tensor, labels: Tensor, scores: Tensor | None

@@ -57,7 +57,8 @@ def cross_entropy(
     """
     scale = lexical.scale if lexical else None
     bias = lexical.bias if lexical else None
-    loss: Tensor = _CrossEntropy.apply(states, weight, scale, bias, targets, lexical)
+    apply: Any = _CrossEntropy.apply
+    loss: Tensor = apply(states, weight, scale, bias, targets, lexical)
     return loss
 
 

@@ -114,7 +114,7 @@ def encode_texts(
 ) -> Tensor:
     """Return the ids of ``texts``, (n, t), with the end token, padded with the padding id."""
     encoded: Any = tokenizer(list(texts), add_special_tokens=False)
-    rows = [row[: config.max_length - 1] + [config.end_id] for row in encoded["input_ids"]]
+    rows = [[*row[: config.max_length - 1], config.end_id] for row in encoded["input_ids"]]
     ids = torch.full((len(rows), max(map(len, rows), default=1)), config.pad_id)
     for index, row in enumerate(rows):
         ids[index, : len(row)] = torch.tensor(row)
