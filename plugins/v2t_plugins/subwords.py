@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Sequence
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -37,15 +39,11 @@ def train_tokenizer(
     if not read:
         raise BadInput("there is no text to learn subwords from")
     learner = Tokenizer(models.BPE())
+    alphabet = _alphabet(read, room // 8)
     learner.pre_tokenizer = _splitter()
     learner.train_from_iterator(
-        read,
-        trainers.BpeTrainer(
-            vocab_size=room,
-            special_tokens=_SPECIAL,
-            limit_alphabet=max(1, room // 8),
-            show_progress=False,
-        ),
+        ("".join(c if c in alphabet else " " for c in text) for text in read),
+        trainers.BpeTrainer(vocab_size=room, special_tokens=_SPECIAL, show_progress=False),
     )
     learned = json.loads(learner.to_str())["model"]
     names = sorted(learned["vocab"], key=learned["vocab"].__getitem__)
@@ -72,6 +70,12 @@ def train_tokenizer(
         clean_up_tokenization_spaces=False,
     )
     return ready
+
+
+def _alphabet(texts: Sequence[str], most: int) -> frozenset[str]:
+    """Return the commonest characters; the trainer's own limit breaks ties by chance."""
+    counts = Counter(chain.from_iterable(texts))
+    return frozenset(sorted(counts, key=lambda c: (-counts[c], c))[:most])
 
 
 def _splitter() -> pre_tokenizers.PreTokenizer:

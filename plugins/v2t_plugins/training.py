@@ -123,22 +123,19 @@ class _Watch(TrainerCallback):  # type: ignore[misc, unused-ignore]
         self.bar: Any = None
 
     def on_train_begin(self, args: Any, state: Any, control: Any, **more: Any) -> None:
+        if not sys.stderr.isatty():
+            return
         total = self.clock.steps if self.clock.seconds is None else None
-        self.bar = tqdm(
-            desc=self.stage,
-            total=total,
-            initial=state.global_step,
-            file=sys.stderr,
-            disable=not sys.stderr.isatty(),
-            unit="step",
-        )
+        start = state.global_step
+        self.bar = tqdm(desc=self.stage, total=total, initial=start, file=sys.stderr, unit="step")
 
     def on_step_begin(self, args: Any, state: Any, control: Any, **more: Any) -> None:
         # Dropout of step 70 is the same whether steps 1 to 69 ran in this process or not.
         torch.manual_seed(derive_seed(self.context.seed, self.stage, state.global_step))
 
     def on_step_end(self, args: Any, state: Any, control: Any, **more: Any) -> None:
-        self.bar.update(1)
+        if self.bar is not None:
+            self.bar.update(1)
         if self.clock.spent(state.global_step) >= 1.0:
             control.should_training_stop = True
             control.should_log = True
@@ -163,8 +160,9 @@ class _Watch(TrainerCallback):  # type: ignore[misc, unused-ignore]
             return
         self.curve.append({"stage": self.stage, "step": step, **measured})
         shown = ", ".join(f"{name} {value:.4g}" for name, value in measured.items())
-        self.bar.set_postfix_str(shown)
-        if self.bar.disable and time.monotonic() - self.told_at > 20:
+        if self.bar is not None:
+            self.bar.set_postfix_str(shown)
+        elif time.monotonic() - self.told_at > 20:
             self.told_at = time.monotonic()
             self.context.progress(f"{self.stage}: step {step}, {shown}")
 
@@ -337,7 +335,8 @@ def fit(
             fingerprint=fingerprint,
         )
         loop.train(resume_from_checkpoint=str(found[0]) if found else None)
-    watch.bar.close()
+    if watch.bar is not None:
+        watch.bar.close()
     model.eval()
     result = folder / "done"
     result.mkdir(exist_ok=True)

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+
 from v2t_bench.contracts import BuildContext, Role
 from v2t_bench.errors import BadInput, BadParameter, CorruptArtifact
 from v2t_plugins.embedders.hashed import Hashed

@@ -4,6 +4,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+
 from v2t_bench.contracts import Secret
 from v2t_bench.errors import BadParameter
 from v2t_plugins.defenses.noise import Noise

@@ -56,7 +56,7 @@ def train_context(path: Path, **more: Any) -> TrainContext:
     folder.mkdir(parents=True)
     work.mkdir()
     options = OPTIONS | more.pop("options", {})
-    settings: dict[str, Any] = {"size": "tiny", "steps": 120, "batch_size": 32} | more
+    settings: dict[str, Any] = {"size": "tiny", "steps": 100, "batch_size": 32} | more
     return TrainContext(folder=folder, work=work, max_tokens=32, options=options, **settings)
 
 

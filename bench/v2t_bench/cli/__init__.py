@@ -82,11 +82,10 @@ def main() -> NoReturn:
     os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
     status = 0
     try:
-        group.main(
+        # Without standalone mode click hands a requested exit status back as the result.
+        status = group.main(
             auto_envvar_prefix="V2T_BENCH", prog_name="v2t-bench", standalone_mode=False
-        )
-    except click.exceptions.Exit as done:
-        status = done.exit_code
+        ) or 0
     except click.UsageError as error:
         status = _refuse(error.format_message())
     except click.ClickException as error:

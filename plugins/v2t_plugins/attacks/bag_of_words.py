@@ -47,11 +47,11 @@ NETWORK, SETTINGS = "network.safetensors", "bag_of_words.json"
 
 HIDDEN: Mapping[Size, int] = {"tiny": 256, "small": 768, "base": 2048}
 LEARNING_RATE = 2e-3
-BATCH_SIZE = 256
+BATCH_SIZE = 512
 # With more passes over the texts the network learns them by heart.
-PASSES = 6
+PASSES = 5
 FEWEST_STEPS, MOST_STEPS = 200, 20_000
-MAX_WORDS = 20_000
+MAX_WORDS = 10_000
 # A word of one text alone cannot be told from that text's other words.
 MIN_TEXTS = 2
 # Held back, to see what the network is worth on texts it has not read.
@@ -65,7 +65,7 @@ _WORD = re.compile(r"\w+(?:['\u2019]\w+)*|[^\w\s]")
 class BagOfWords:
     """The likeliest words of a text, in order of probability.
 
-    Training takes the option ``words``, the largest vocabulary (20000).
+    Training takes the option ``words``, the largest vocabulary (10000).
 
     Args:
         checkpoint: The folder that training filled.
@@ -227,4 +227,5 @@ def v2t_attacks() -> Iterator[Recipe[Attack]]:
         build=BagOfWords,
         source="Song and Raghunathan 2020, section 4.1",
         learned=True,
+        demo={"size": "small", "steps": 400, "batch_size": 128},
     )

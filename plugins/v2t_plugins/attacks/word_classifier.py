@@ -15,7 +15,7 @@ from v2t_plugins.training import seeded
 ABSENT = -1
 # Far above the words of a text of 32 tokens.
 MOST_SAID = 64
-# Logits of 256 rows and 20,000 words take 20 MB.
+# Logits of 256 rows and 10,000 words take 10 MB.
 ROWS = 256
 
 

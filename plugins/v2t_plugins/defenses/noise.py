@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
+
 from v2t_bench import hookimpl
 from v2t_bench.contracts import Defense, Recipe, Role, Secret, Vectors
 from v2t_bench.errors import BadParameter

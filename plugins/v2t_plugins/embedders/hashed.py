@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 import numpy as np
+
 from v2t_bench import hookimpl
 from v2t_bench.contracts import Embedder, Recipe, Role, Space, Vectors
 from v2t_bench.errors import BadParameter

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+
 from v2t_bench import hookimpl
 from v2t_bench.contracts import (
     BuildContext,

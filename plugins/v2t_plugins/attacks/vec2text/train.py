@@ -29,7 +29,13 @@ from v2t_plugins.attacks.vec2text.model import (
 )
 from v2t_plugins.attacks.vec2text.search import BATCH_SIZE, Networks, encode_texts
 from v2t_plugins.networks import load_tensors, read_json, save_network, save_tensors, write_json
-from v2t_plugins.subwords import load_tokenizer, piece_texts, save_tokenizer, train_tokenizer
+from v2t_plugins.subwords import (
+    load_tokenizer,
+    piece_texts,
+    read_tokenizer,
+    save_tokenizer,
+    train_tokenizer,
+)
 from v2t_plugins.training import Record, derive_seed, fit, seeded
 
 FEWEST_TEXTS = 20
@@ -308,7 +314,15 @@ def _get_tokenizer(
 ) -> PreTrainedTokenizerBase:
     if context.tokenizer is not None:
         return load_tokenizer(context.tokenizer)
-    return train_tokenizer(texts, vocabulary_size=choices.vocabulary)
+    # A resumed training must write with the very subwords it began with.
+    key = hashlib.sha256("\0".join([str(choices.vocabulary), *texts]).encode()).hexdigest()
+    folder = context.work / f"tokenizer-{key[:16]}"
+    try:
+        return read_tokenizer(folder)
+    except CorruptArtifact:
+        tokenizer = train_tokenizer(texts, vocabulary_size=choices.vocabulary)
+        save_tokenizer(tokenizer, folder)
+        return tokenizer
 
 
 def _configure(

@@ -1,0 +1,213 @@
+"""Every shipped component keeps every promise of the contracts.
+
+Components come from the registry, so a new one is checked as soon as it is listed; it only
+needs an example spelling here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import cache
+from itertools import cycle
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from v2t_bench.conformance import (
+    ATTACK_CHECKS,
+    DEFENSE_CHECKS,
+    EMBEDDER_CHECKS,
+    RECIPE_CHECKS,
+    AttackCheck,
+    DefenseCheck,
+    EmbedderCheck,
+    RecipeCheck,
+)
+from v2t_bench.conformance.embedders import (
+    ignores_the_global_seed,
+    leaves_global_randomness_alone,
+)
+from v2t_bench.contracts import KINDS, BuildContext, Embedder, Kind, Secret, Vectors
+from v2t_bench.errors import V2TError
+from v2t_bench.registry import Registry, discover
+from v2t_bench.threat import Oracle
+from v2t_bench.training import Lesson, School
+from v2t_bench.vectors import VectorCache
+
+# A word in braces stands for a folder that a fixture fills: the tiny sentence-transformers
+# model, or the checkpoint of the learned attack of that name.
+EXAMPLES: dict[tuple[Kind, str], tuple[str, ...]] = {
+    ("embedders", "hashed"): ("hashed", "hashed:dim=7"),
+    ("embedders", "minilm"): ("minilm",),
+    ("embedders", "st"): ('st:"{tiny_model}"',),
+    ("defenses", "none"): ("none",),
+    ("defenses", "noise"): ("noise:0.01", "noise:2,on=documents", "noise:2,on=queries"),
+    ("attacks", "silent"): ("silent",),
+    ("attacks", "nearest"): ('nearest:checkpoint="{nearest}"',),
+    ("attacks", "prior"): ('prior:[bow:checkpoint="{bow}"]',),
+    ("attacks", "bow"): ('bow:checkpoint="{bow}"',),
+    ("attacks", "vec2text"): ('vec2text:steps=2,checkpoint="{vec2text}"',),
+}
+
+# Training is only to fill a folder that can be loaded.
+STEPS = 3
+OPTIONS: dict[str, dict[str, str]] = {"vec2text": {"vocabulary": "400", "hypotheses": "20"}}
+
+SHIPPED = discover(strangers=())
+
+
+def shipped(kind: Kind) -> list[str]:
+    """Return the examples of every shipped component of a kind."""
+    names = [entry.recipe.name for entry in SHIPPED.entries(kind)]
+    return [example for name in names for example in EXAMPLES.get((kind, name), ())]
+
+
+Fill = Callable[[str], str]
+
+
+@pytest.fixture(scope="session")
+def fill(
+    registry: Registry,
+    context: BuildContext,
+    embedder: Embedder,
+    texts: list[str],
+    tmp_path_factory: pytest.TempPathFactory,
+    request: pytest.FixtureRequest,
+) -> Fill:
+    """A function that replaces what stands in braces by a folder, filled at first use."""
+    place = tmp_path_factory.mktemp("checkpoints")
+    school = School(
+        registry=registry,
+        embedder=embedder,
+        embedder_text="hashed",
+        context=context,
+        cache=VectorCache(place / "vectors"),
+    )
+
+    @cache
+    def folder(name: str) -> Path:
+        if name == "tiny_model":
+            model: Path = request.getfixturevalue("tiny_model")
+            return model
+        lesson = Lesson(
+            attack=name,
+            texts=texts,
+            trained_on="tiny",
+            max_tokens=16,
+            size="tiny",
+            steps=STEPS,
+            batch_size=8,
+            options=OPTIONS.get(name, {}),
+        )
+        return school.train(lesson, place / name).folder
+
+    class Folders(dict[str, str]):
+        def __missing__(self, name: str) -> str:
+            return str(folder(name))
+
+    return lambda example: example.format_map(Folders())
+
+
+# What building and the first use do shows on a new component only.
+NEEDS_NEW_ONES = (leaves_global_randomness_alone, ignores_the_global_seed)
+
+
+@pytest.fixture(scope="session")
+def loaded(registry: Registry, context: BuildContext, fill: Fill) -> Callable[[str], Any]:
+    """A function that returns a function that hands out two embedders in turn.
+
+    So models are loaded twice a session, not twice a check.
+    """
+
+    @cache
+    def make(example: str) -> Callable[[], Embedder]:
+        pair = [registry.build("embedders", fill(example), context) for _ in range(2)]
+        return cycle(pair).__next__
+
+    return make
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_every_shipped_component_has_an_example(kind: Kind) -> None:
+    names = {entry.recipe.name for entry in SHIPPED.entries(kind)}
+    assert names - {name for of, name in EXAMPLES if of == kind} == set()
+
+
+def test_everything_shipped_is_listed_without_a_problem() -> None:
+    assert SHIPPED.problems == []
+
+
+@pytest.mark.parametrize("check", EMBEDDER_CHECKS)
+@pytest.mark.parametrize("example", shipped("embedders"))
+def test_an_embedder_keeps_its_promise(
+    example: str,
+    check: EmbedderCheck,
+    registry: Registry,
+    context: BuildContext,
+    fill: Fill,
+    loaded: Callable[[str], Any],
+) -> None:
+    if check in NEEDS_NEW_ONES:
+        check(lambda: registry.build("embedders", fill(example), context))
+    else:
+        check(loaded(example))
+
+
+@pytest.mark.parametrize("check", DEFENSE_CHECKS)
+@pytest.mark.parametrize("example", shipped("defenses"))
+def test_a_defense_keeps_its_promise(
+    example: str, check: DefenseCheck, registry: Registry, context: BuildContext, vectors: Vectors
+) -> None:
+    name = registry.wants_secret("defenses", example.partition(":")[0])
+
+    def make(secret: Secret) -> Any:
+        return registry.build("defenses", example, context, **({name: secret} if name else {}))
+
+    check(make, vectors)
+
+
+@pytest.mark.parametrize("check", ATTACK_CHECKS)
+@pytest.mark.parametrize("example", shipped("attacks"))
+def test_an_attack_keeps_its_promise(
+    example: str,
+    check: AttackCheck,
+    registry: Registry,
+    context: BuildContext,
+    fill: Fill,
+    embedder: Embedder,
+) -> None:
+    check(lambda: registry.build("attacks", fill(example), context), embedder)
+
+
+@pytest.mark.parametrize("check", RECIPE_CHECKS)
+@pytest.mark.parametrize(
+    ("kind", "example"), [(of, examples[0]) for (of, _), examples in EXAMPLES.items()]
+)
+def test_a_recipe_keeps_its_promise(
+    kind: Kind, example: str, check: RecipeCheck, registry: Registry, fill: Fill
+) -> None:
+    check(registry, kind, fill(example))
+
+
+@pytest.mark.parametrize(
+    "name", [e.recipe.name for e in SHIPPED.entries("attacks") if e.recipe.learned]
+)
+def test_a_learned_attack_without_a_checkpoint_says_so(
+    name: str, registry: Registry, context: BuildContext, vectors: Vectors, oracle: Oracle
+) -> None:
+    with pytest.raises(V2TError, match=r"train|checkpoint"):
+        registry.build("attacks", name, context).invert(vectors, oracle)
+
+
+def test_noise_is_the_same_to_the_last_bit_in_any_batch(
+    registry: Registry, context: BuildContext, vectors: Vectors, ids: list[str]
+) -> None:
+    noise = registry.build("defenses", "noise:0.5", context, secret=Secret.from_seed(3))
+    together = noise.protect(vectors, role="document", ids=ids)
+    alone = [
+        noise.protect(vectors[row : row + 1], role="document", ids=ids[row : row + 1])
+        for row in reversed(range(len(ids)))
+    ]
+    np.testing.assert_array_equal(together, np.concatenate(alone[::-1]))
