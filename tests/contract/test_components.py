@@ -43,7 +43,7 @@ EXAMPLES: dict[tuple[Kind, str], tuple[str, ...]] = {
     ("embedders", "minilm"): ("minilm",),
     ("embedders", "st"): ('st:"{tiny_model}"',),
     ("defenses", "none"): ("none",),
-    ("defenses", "noise"): ("noise:0.01", "noise:2,on=documents", "noise:2,on=queries"),
+    ("defenses", "noise"): ("noise:0", "noise:0.01", "noise:2,on=documents", "noise:2,on=queries"),
     ("attacks", "silent"): ("silent",),
     ("attacks", "nearest"): ('nearest:checkpoint="{nearest}"',),
     ("attacks", "prior"): ('prior:[bow:checkpoint="{bow}"]',),

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -48,17 +50,15 @@ def test_a_composition_reads_back_as_itself(parts: tuple[Spelling, ...]) -> None
 
 @given(spellings())
 def test_equal_spellings_are_one_key(spelling: Spelling) -> None:
-    backwards = dict(reversed(spelling.named.items()))
+    backwards = dict(reversed(list(spelling.named.items())))
     twin = Spelling(spelling.name, spelling.positional, backwards, spelling.revision)
     assert len({spelling, twin}) == 1
 
 
 @given(st.text(max_size=20))
-def test_any_text_is_read_or_refused(text: str) -> None:
-    try:
-        parse_composition(text)
-    except BadSpelling as error:
-        assert "\n" not in str(error)
+def test_any_text_is_refused_or_reads_as_what_it_is_written_as(text: str) -> None:
+    with contextlib.suppress(BadSpelling):
+        assert parse_composition(compose(parse_composition(text))) == parse_composition(text)
 
 
 @pytest.mark.parametrize(
@@ -77,11 +77,11 @@ def test_any_text_is_read_or_refused(text: str) -> None:
         ("minilm@main", Spelling("minilm", (), {}, "main")),
         ("prior:[bow]", Spelling("prior", (Spelling("bow"),))),
         (
-            "aligner:linear,target=minilm,inverter=[vec2text:steps=20,beam=4]",
+            "aligner:linear,target=minilm,inverter=[bow:a=9,b=4]",
             Spelling(
                 "aligner",
                 ("linear",),
-                {"target": "minilm", "inverter": Spelling("vec2text", (), {"steps": "20", "beam": "4"})},
+                {"target": "minilm", "inverter": Spelling("bow", (), {"a": "9", "b": "4"})},
             ),
         ),
         ("a:[b:[c:1]]", Spelling("a", (Spelling("b", (Spelling("c", ("1",)),)),))),

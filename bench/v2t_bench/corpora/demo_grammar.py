@@ -10,8 +10,6 @@ from random import Random
 from typing import Any, TypeVar
 
 Item = TypeVar("Item")
-# Slots of which no word is commoner than another.
-EVEN = frozenset({"first", "last", "number", "age", "year"})
 FOLDER = files(__package__) / "demo_vocabulary"
 DOUBLED = frozenset("debug unclog distil signal label enamel cancel refuel".split())
 IRREGULAR = {
@@ -20,7 +18,7 @@ IRREGULAR = {
     "prosthesis": "prostheses", "quiz": "quizzes", "potato": "potatoes", "calf": "calves",
     "tomato": "tomatoes", "mosquito": "mosquitoes", "torpedo": "torpedoes", "lens": "lenses",
     "salmon": "salmon", "deer": "deer", "species": "species", "spacecraft": "spacecraft",
-    "oasis": "oases", "ironworks": "ironworks",
+    "oasis": "oases",
 }  # fmt: skip
 
 
@@ -97,17 +95,11 @@ class Word(str):
         return INFLECTIONS[form](str(self))
 
 
-def pick(random: Random, options: Sequence[Item]) -> Item:
-    """Return one option, each as likely as another."""
-    return options[int(len(options) * random.random())]
-
-
-def pick_common(random: Random, options: Sequence[Item]) -> Item:
-    """Return one option; early ones are drawn far more often, as words are in any text."""
-    # Only multiplication, so that no platform rounds differently. Half of the draws
-    # fall into the first eighth of the list, a tenth into its last quarter.
+def choose(random: Random, options: Sequence[Item]) -> Item:
+    """Return one option; the first is drawn three times as often as the last."""
+    # Only multiplication, so that no platform rounds differently.
     uniform = random.random()
-    return options[int(len(options) * (uniform * uniform * uniform))]
+    return options[int(len(options) * uniform * (0.5 + 0.5 * uniform))]
 
 
 class Facts(dict[str, Word]):
@@ -127,17 +119,15 @@ class Facts(dict[str, Word]):
     def __missing__(self, slot: str) -> Word:
         """Draw a word for a slot that has none yet."""
         options = self.words[slot.rstrip("2")]
-        draw = pick if slot in EVEN else pick_common
-        word = draw(self.random, options)
+        word = choose(self.random, options)
         while word in self.values() and len(options) > 1:
-            word = draw(self.random, options)
+            word = choose(self.random, options)
         self[slot] = Word(word)
         return self[slot]
 
     def write(self, pattern: str) -> str:
-        """Return the pattern filled in, one part of each ``[one|two]``, with a capital letter."""
-        taken = re.sub(r"\[([^]]*)\]", lambda parts: pick(self.random, parts[1].split("|")), pattern)
-        text = re.sub(r" +(?=[.,]|$)", "", taken.format_map(self))
+        """Return the pattern filled in, with a capital letter."""
+        text = pattern.format_map(self)
         return text[:1].upper() + text[1:]
 
 

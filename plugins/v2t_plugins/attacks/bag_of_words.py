@@ -149,6 +149,8 @@ class BagOfWords:
     @cached_property
     def _trained(self) -> tuple[WordClassifier, list[str]]:
         """The network and its vocabulary."""
+        import torch
+
         from v2t_plugins.attacks.word_classifier import WordClassifier
         from v2t_plugins.networks import load_network, read_json
 
@@ -157,9 +159,11 @@ class BagOfWords:
         settings = read_json(self.checkpoint / SETTINGS)
         try:
             said = [str(word) for word in settings["words"]]
-            network = WordClassifier(
-                dim=int(settings["dim"]), hidden=int(settings["hidden"]), words=len(said)
-            )
+            # What it draws at first is overwritten; the caller's randomness stays as it was.
+            with torch.random.fork_rng(devices=[]):
+                network = WordClassifier(
+                    dim=int(settings["dim"]), hidden=int(settings["hidden"]), words=len(said)
+                )
         except (KeyError, TypeError, ValueError) as error:
             raise CorruptArtifact(
                 f"{self.checkpoint / SETTINGS} lacks or misstates {error}; train again"

@@ -33,7 +33,6 @@ class Noise(Defense):
     on: Literal["both", "documents", "queries"] = "both"
     secret: Secret
 
-    stochastic = True
     keyed = False
     similarity = None
 
@@ -41,6 +40,11 @@ class Noise(Defense):
         """Refuse what is no standard deviation."""
         if not (math.isfinite(self.sigma) and self.sigma >= 0):
             raise BadParameter(f"noise: sigma is {self.sigma}; expected a number of at least 0")
+
+    @property
+    def stochastic(self) -> bool:
+        """Whether anything is added at all."""
+        return self.sigma > 0
 
     def protect(self, vectors: Vectors, *, role: Role, ids: Sequence[str]) -> Vectors:
         """Return noisy vectors, (n, d); they are not renormalised."""

@@ -65,11 +65,7 @@ def space_of(model: Any, *, weights: str) -> Space:
     Raises:
         BadInput: it compares vectors in a way that this benchmark does not know.
     """
-    # An alias that every version has: the classes themselves have moved.
-    from sentence_transformers.models import (  # type: ignore[import-not-found]
-        Normalize,
-        Pooling,
-    )
+    from sentence_transformers.sentence_transformer.modules import Normalize, Pooling
 
     similarity: Any = model.similarity_fn_name or "cosine"
     if similarity not in get_args(Similarity):

@@ -27,9 +27,15 @@ if TYPE_CHECKING:
 # Enough to rank defenses on the demo corpora after minutes on two processor cores.
 DEMO_TRAINING: Mapping[str, Any] = {
     "size": "tiny",
-    "steps": 500,
-    "batch_size": 128,
-    "options": {"vocabulary": "4000", "hypotheses": "4000"},
+    "steps": 1200,
+    "batch_size": 64,
+    "options": {
+        "vocabulary": "6000",
+        "pseudo_tokens": "8",
+        "hypotheses": "4000",
+        "corrector_steps": "400",
+        "learning_rate": "0.004",
+    },
 }
 
 

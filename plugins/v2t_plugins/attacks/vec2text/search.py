@@ -52,7 +52,9 @@ class Networks:
                 f"{folder} holds a tokenizer of {len(tokenizer)} subwords and networks of "
                 f"{config.vocabulary_size}; train again"
             )
-        inverter, corrector = Inverter(config), Corrector(config)
+        # What they draw at first is overwritten; the caller's randomness stays as it was.
+        with torch.random.fork_rng(devices=[]):
+            inverter, corrector = Inverter(config), Corrector(config)
         load_network(folder / "base.safetensors", inverter)
         load_network(folder / "corrector.safetensors", corrector)
         if config.lexical_words:
