@@ -53,13 +53,15 @@ def beir_ndcg(corpus: Corpus, ids: list[str], queries: Vectors, documents: Vecto
     search = DenseRetrievalExactSearch(model, batch_size=1024, corpus_chunk_size=50_000)
     evaluator = EvaluateRetrieval(search, k_values=[10], score_function="cos_sim")
     texts = {name: {"title": name, "text": "x"} for name in ids}
-    found = evaluator.retrieve(texts, {name: "x" for name in corpus.queries})
+    found = evaluator.retrieve(texts, dict.fromkeys(corpus.queries, "x"))
     judged = {query: dict(grades) for query, grades in corpus.judgements.items()}
     same = corpus.queries_are_documents
     return float(evaluator.evaluate(judged, found, [10], ignore_identical_ids=same)[0]["NDCG@10"])
 
 
-def our_ndcg(corpus: Corpus, ids: list[str], queries: Vectors, documents: Vectors, keys: Any) -> float:
+def our_ndcg(
+    corpus: Corpus, ids: list[str], queries: Vectors, documents: Vectors, keys: Any
+) -> float:
     """Return NDCG@10 as the harness computes it, with the given tie keys."""
     hits = top_k(queries, documents, k=11, similarity="cosine", tie_keys=keys)
     ranking = {}

@@ -120,7 +120,9 @@ def check_fits(checkpoint: Checkpoint, *, attack: str, space: Space) -> None:
     if checkpoint.space != space:
         theirs, ours = asdict(checkpoint.space), asdict(space)
         differing = [key for key in ours if ours[key] != theirs[key]]
-        described = "; ".join(f"{key}: {theirs[key]!r} there, {ours[key]!r} here" for key in differing)
+        described = "; ".join(
+            f"{key}: {theirs[key]!r} there, {ours[key]!r} here" for key in differing
+        )
         raise SpaceMismatch(
             f"{checkpoint.folder} was trained on another space than the embedder's ({described}); "
             "choose its embedder, or train one for this space"

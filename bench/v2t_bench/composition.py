@@ -71,9 +71,7 @@ def canonical_defense(registry: Registry, text: str) -> str:
     return compose(tuple(registry.canonical("defenses", part) for part in parts))
 
 
-def build_defense(
-    registry: Registry, text: str, context: BuildContext, secret: Secret
-) -> Defense:
+def build_defense(registry: Registry, text: str, context: BuildContext, secret: Secret) -> Defense:
     """Return the defense spelled by ``text``, each part bound to a secret of its own.
 
     Raises:

@@ -333,9 +333,7 @@ class Checkpoint:
     identity: str
 
 
-def check_vectors(
-    vectors: object, *, rows: int, who: str, dim: int | None = None
-) -> Vectors:
+def check_vectors(vectors: object, *, rows: int, who: str, dim: int | None = None) -> Vectors:
     """Return ``vectors`` if they are a finite float32 array of ``rows`` rows.
 
     Raises:

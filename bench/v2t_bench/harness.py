@@ -130,9 +130,7 @@ class Harness:
         started = time.monotonic()
         released = stage.released(cell.defense_text, cell.secret_seed)
         ranking, tie_rate = stage.ranking(released)
-        table, scores = score_retrieval(
-            retrieval_table(ranking, stage.scene.corpus.judgements)
-        )
+        table, scores = score_retrieval(retrieval_table(ranking, stage.scene.corpus.judgements))
         result = self._result(cell, stage, started).model_copy(
             update={
                 "scores": scores,

@@ -35,9 +35,7 @@ def expand(registry: Registry, kind: Kind, given: Sequence[str]) -> list[str]:
             continue
         for entry in registry.entries(kind):
             required = [
-                p
-                for p in spelled_parameters(entry.recipe)
-                if p.default is inspect.Parameter.empty
+                p for p in spelled_parameters(entry.recipe) if p.default is inspect.Parameter.empty
             ]
             if entry.recipe.for_tests:
                 continue
@@ -208,4 +206,3 @@ def missing_lines(lines: Sequence[str]) -> MissingCheckpoint:
         + "; train first (FILE holds one text a line): "
         + " && ".join(distinct)
     )
-

@@ -109,9 +109,7 @@ class Stage:
         secret = Secret.from_seed(secret_seed)
         defense = build_defense(self._registry, defense_text, self._context, secret)
         defense = defense.fit(self.documents)
-        documents = defense.protect(
-            self.documents, role="document", ids=self.prepared.piece_ids
-        )
+        documents = defense.protect(self.documents, role="document", ids=self.prepared.piece_ids)
         queries = defense.protect(self.queries, role="query", ids=self.prepared.query_ids)
         documents = check_vectors(documents, rows=len(self.documents), who=defense_text)
         queries = check_vectors(
@@ -162,9 +160,7 @@ class Stage:
         }
 
 
-def _piece_keys(
-    document_keys: NDArray[np.uint64], owner: NDArray[np.int64]
-) -> NDArray[np.uint64]:
+def _piece_keys(document_keys: NDArray[np.uint64], owner: NDArray[np.int64]) -> NDArray[np.uint64]:
     """Return one distinct key a piece, ordered by its document's key and then by place."""
     order = np.lexsort((np.arange(len(owner)), document_keys[owner]))
     keys = np.empty(len(owner), np.uint64)

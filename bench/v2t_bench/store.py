@@ -141,9 +141,7 @@ class Store:
             hashes: dict[str, str] = {}
             for file, table in tables.items():
                 if not may_hold_text:
-                    table = table.drop_columns(
-                        [c for c in table.column_names if c in TEXT_COLUMNS]
-                    )
+                    table = table.drop_columns([c for c in table.column_names if c in TEXT_COLUMNS])
                 pq.write_table(table, folder / file)
                 hashes[file] = hash_file(folder / file)
             result = result.model_copy(update={"files": hashes})
@@ -157,9 +155,7 @@ class Store:
 
     @contextmanager
     def _replacing_folder(self, name: str) -> Iterator[Path]:
-        temporary = Path(
-            tempfile.mkdtemp(dir=self.cells, prefix=f".{name}-", suffix=".partial")
-        )
+        temporary = Path(tempfile.mkdtemp(dir=self.cells, prefix=f".{name}-", suffix=".partial"))
         try:
             yield temporary
             umask = os.umask(0)

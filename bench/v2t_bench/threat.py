@@ -45,9 +45,7 @@ class Oracle:
         """
         self.texts_asked += len(texts)
         answer = self._keep if keep else self._answer
-        return check_vectors(
-            answer(texts, role), rows=len(texts), dim=self.dim, who="the embedder"
-        )
+        return check_vectors(answer(texts, role), rows=len(texts), dim=self.dim, who="the embedder")
 
 
 @dataclass(frozen=True)

@@ -243,14 +243,10 @@ class School:
 def demo_lesson(registry: Registry, attack: str, texts: Sequence[str], max_tokens: int) -> Lesson:
     """Return the training on the demo corpora's own training texts, as the recipe sets it."""
     settings = dict(registry.entry("attacks", attack).recipe.demo)
-    return Lesson(
-        attack=attack, texts=texts, trained_on="demo", max_tokens=max_tokens, **settings
-    )
+    return Lesson(attack=attack, texts=texts, trained_on="demo", max_tokens=max_tokens, **settings)
 
 
 def _plain(values: Any) -> dict[str, Any]:
     """Return a mapping as JSON would give it back."""
     plain: dict[str, Any] = json.loads(json.dumps(dict(values)))
     return plain
-
-

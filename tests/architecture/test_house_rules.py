@@ -22,7 +22,6 @@ LONG_FILES = {
     "bench/v2t_bench/conformance/defenses.py",
     "bench/v2t_bench/conformance/embedders.py",
     "bench/v2t_bench/contracts.py",
-    "bench/v2t_bench/harness.py",
     "bench/v2t_bench/matrix.py",
     "bench/v2t_bench/registry.py",
     "plugins/v2t_plugins/attacks/vec2text/model.py",

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+
 from end_to_end.commands import Finished, Invoke, run_process, write_beir
 
 
@@ -50,7 +50,7 @@ def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture
 def invoke(
     monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str], cache: Path
-) -> Iterator[Invoke]:
+) -> Invoke:
     """The command line, called in this process; models are loaded once a session."""
     from v2t_bench.cli import main
 
@@ -64,7 +64,7 @@ def invoke(
         said = capfd.readouterr()
         return Finished(int(ended.value.code or 0), said.out, said.err)
 
-    yield call
+    return call
 
 
 @pytest.fixture(scope="session")

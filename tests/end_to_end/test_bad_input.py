@@ -9,6 +9,7 @@ import sys
 from pathlib import Path
 
 import pytest
+
 from end_to_end.commands import Finished, Invoke, command, environment, write_beir
 
 DOCUMENT = {"_id": "d1", "title": "", "text": "a red door"}

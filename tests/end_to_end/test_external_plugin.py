@@ -10,6 +10,7 @@ import sys
 from pathlib import Path
 
 import pytest
+
 from end_to_end.commands import ROOT, Finished, command, environment
 
 PACKAGE = ROOT / "tests" / "external" / "v2t-echo"

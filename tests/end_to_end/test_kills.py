@@ -9,6 +9,7 @@ import sys
 from pathlib import Path
 
 import pytest
+
 from end_to_end.commands import ROOT, environment, run_process
 
 KILLER = ROOT / "tests" / "end_to_end" / "killer.py"

@@ -7,8 +7,8 @@ import json
 from pathlib import Path
 
 import pytest
-from end_to_end.commands import Invoke
 
+from end_to_end.commands import Invoke
 from v2t_bench.leaderboard.rows import COLUMNS
 
 

@@ -76,7 +76,12 @@ def context(path: Path, **more: Any) -> TrainContext:
 
 
 def train(path: Path, model: Line, **more: Any) -> list[dict[str, Any]]:
-    settings: dict[str, Any] = {"stage": "line", "steps": 40, "learning_rate": 0.05, "batch_size": 8} | more
+    settings: dict[str, Any] = {
+        "stage": "line",
+        "steps": 40,
+        "learning_rate": 0.05,
+        "batch_size": 8,
+    } | more
     return fit(model, examples(), collate=collate, context=context(path), **settings)
 
 

@@ -10,7 +10,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-
 from v2t_bench.contracts import Embedder, Role, Space, Vectors
 from v2t_bench.errors import BrokenPromise
 from v2t_bench.vectors import SHARD_ROWS, VectorCache

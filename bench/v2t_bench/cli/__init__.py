@@ -83,9 +83,10 @@ def main() -> NoReturn:
     status = 0
     try:
         # Without standalone mode click hands a requested exit status back as the result.
-        status = group.main(
-            auto_envvar_prefix="V2T_BENCH", prog_name="v2t-bench", standalone_mode=False
-        ) or 0
+        status = (
+            group.main(auto_envvar_prefix="V2T_BENCH", prog_name="v2t-bench", standalone_mode=False)
+            or 0
+        )
     except click.UsageError as error:
         status = _refuse(error.format_message())
     except click.ClickException as error:

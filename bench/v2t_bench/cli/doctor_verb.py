@@ -12,8 +12,12 @@ from v2t_bench.cli import EXIT_FAILED
 
 
 @click.command("doctor", short_help="Check this installation.")
-@click.option("--cache", "cache_dir", type=click.Path(path_type=Path, file_okay=False),
-              help="Cache folder to check; default: the one run would use.")
+@click.option(
+    "--cache",
+    "cache_dir",
+    type=click.Path(path_type=Path, file_okay=False),
+    help="Cache folder to check; default: the one run would use.",
+)
 def command(cache_dir: Path | None) -> None:
     """Check libraries, plugins, the default embedder, the cache and the device."""
     ok = True

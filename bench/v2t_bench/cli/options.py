@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -80,6 +82,23 @@ def make_context(
         trust_remote_code=trust_remote_code,
     )
     return context
+
+
+class EmbeddingProgress:
+    """Tells how far the embedding of a list is: all the time on a terminal, else now and then."""
+
+    def __init__(self, every_seconds: float = 15.0) -> None:
+        self.every_seconds = every_seconds
+        self.told = time.monotonic()
+
+    def __call__(self, done: int, total: int) -> None:
+        """Take note of how many texts are embedded."""
+        line = f"  embedded {done:,} of {total:,} texts"
+        if sys.stderr.isatty():
+            click.echo(f"\r{line}", err=True, nl=done >= total)
+        elif time.monotonic() - self.told > self.every_seconds:
+            self.told = time.monotonic()
+            tell(line)
 
 
 def tell(line: str) -> None:

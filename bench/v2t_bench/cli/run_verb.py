@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import sys
 import tomllib
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -11,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from v2t_bench.cli import EXIT_FAILED
-from v2t_bench.cli.options import machine_options, make_context, tell
+from v2t_bench.cli.options import EmbeddingProgress, machine_options, make_context, tell
 
 if TYPE_CHECKING:
     from v2t_bench.harness import Outcome
@@ -47,39 +46,115 @@ def _read_config(ctx: click.Context, param: click.Parameter, path: Path | None) 
 
 
 @click.command("run", short_help="Measure combinations.")
-@click.option("--attack", "-a", "attacks", multiple=True, default=("vec2text",),
-              show_default=True, help="Attack, or all. Repeatable.")
-@click.option("--defense", "-d", "defenses", multiple=True, default=("none",),
-              show_default=True, help="Defense, parts joined by '+', or all. Repeatable.")
-@click.option("--embedder", "-e", "embedders", multiple=True, default=("minilm",),
-              show_default=True, help="Embedder, or all. Repeatable.")
-@click.option("--dataset", "datasets", multiple=True, default=("demo",), show_default=True,
-              help="demo, demo-<name>, beir:<folder>, or all. Repeatable.")
-@click.option("--threat", "threats", multiple=True, default=("oblivious",), show_default=True,
-              help="What the attacker knows. Repeatable.")
-@click.option("--seed", "seeds", type=click.IntRange(0), multiple=True, default=(0,),
-              show_default=True, help="Of the owner's secret. Repeatable.")
-@click.option("--track", type=click.Choice(["cut", "chunks"]), default="cut", show_default=True,
-              help="Documents by their first tokens, or all of them in pieces.")
-@click.option("--max-tokens", type=click.IntRange(1), default=32, show_default=True,
-              help="The embedder's tokens of each text, special ones included.")
-@click.option("--n-texts", type=click.IntRange(1), help="Attacked texts a corpus; default 500 "
-              "(demo: 60).")
-@click.option("--sample-seed", type=click.IntRange(0), default=0, show_default=True,
-              help="Of the attacked sample.")
-@click.option("--limit", type=click.IntRange(1), help="Attack at most so many; marks the rows "
-              "unofficial.")
-@click.option("--output", "-o", type=click.Path(path_type=Path, file_okay=False),
-              default=Path("v2t-results"), show_default=True, help="Results folder.")
-@click.option("--config", type=click.Path(path_type=Path, exists=True, dir_okay=False),
-              callback=_read_config, is_eager=True, expose_value=False,
-              help="Grid file (TOML): option names and their values.")
-@click.option("--checkpoints", type=click.Path(path_type=Path, exists=True, file_okay=False),
-              multiple=True, help="Folder whose subfolders are trained attacks. Repeatable.")
+@click.option(
+    "--attack",
+    "-a",
+    "attacks",
+    multiple=True,
+    default=("vec2text",),
+    show_default=True,
+    help="Attack, or all. Repeatable.",
+)
+@click.option(
+    "--defense",
+    "-d",
+    "defenses",
+    multiple=True,
+    default=("none",),
+    show_default=True,
+    help="Defense, parts joined by '+', or all. Repeatable.",
+)
+@click.option(
+    "--embedder",
+    "-e",
+    "embedders",
+    multiple=True,
+    default=("minilm",),
+    show_default=True,
+    help="Embedder, or all. Repeatable.",
+)
+@click.option(
+    "--dataset",
+    "datasets",
+    multiple=True,
+    default=("demo",),
+    show_default=True,
+    help="demo, demo-<name>, beir:<folder>, or all. Repeatable.",
+)
+@click.option(
+    "--threat",
+    "threats",
+    multiple=True,
+    default=("oblivious",),
+    show_default=True,
+    help="What the attacker knows. Repeatable.",
+)
+@click.option(
+    "--seed",
+    "seeds",
+    type=click.IntRange(0),
+    multiple=True,
+    default=(0,),
+    show_default=True,
+    help="Of the owner's secret. Repeatable.",
+)
+@click.option(
+    "--track",
+    type=click.Choice(["cut", "chunks"]),
+    default="cut",
+    show_default=True,
+    help="Documents by their first tokens, or all of them in pieces.",
+)
+@click.option(
+    "--max-tokens",
+    type=click.IntRange(1),
+    default=32,
+    show_default=True,
+    help="The embedder's tokens of each text, special ones included.",
+)
+@click.option(
+    "--n-texts", type=click.IntRange(1), help="Attacked texts a corpus; default 500 (demo: 60)."
+)
+@click.option(
+    "--sample-seed",
+    type=click.IntRange(0),
+    default=0,
+    show_default=True,
+    help="Of the attacked sample.",
+)
+@click.option(
+    "--limit", type=click.IntRange(1), help="Attack at most so many; marks the rows unofficial."
+)
+@click.option(
+    "--output",
+    "-o",
+    type=click.Path(path_type=Path, file_okay=False),
+    default=Path("v2t-results"),
+    show_default=True,
+    help="Results folder.",
+)
+@click.option(
+    "--config",
+    type=click.Path(path_type=Path, exists=True, dir_okay=False),
+    callback=_read_config,
+    is_eager=True,
+    expose_value=False,
+    help="Grid file (TOML): option names and their values.",
+)
+@click.option(
+    "--checkpoints",
+    type=click.Path(path_type=Path, exists=True, file_okay=False),
+    multiple=True,
+    help="Folder whose subfolders are trained attacks. Repeatable.",
+)
 @click.option("--dry-run", is_flag=True, help="Print the grid, what is stored and what it costs.")
 @click.option("--fail-fast", is_flag=True, help="Stop at the first cell that fails.")
-@click.option("--keep-text", is_flag=True, help="Store texts and guesses also of corpora that "
-              "may not be passed on; default: their hashes and scores.")
+@click.option(
+    "--keep-text",
+    is_flag=True,
+    help="Store texts and guesses also of corpora that "
+    "may not be passed on; default: their hashes and scores.",
+)
 @click.option("--json", "as_json", is_flag=True, help="Print rows as JSON instead of a table.")
 @machine_options
 def command(**given: Any) -> None:
@@ -108,7 +183,7 @@ def command(**given: Any) -> None:
     grid = Grid(**{key: given[key] for key in grid_keys})
     shelves = [cache / "checkpoints", *given["checkpoints"]]
     scenes = Planner(registry=registry, context=context, shelves=shelves).plan(grid)
-    vectors = VectorCache(cache / "vectors", _progress)
+    vectors = VectorCache(cache / "vectors", EmbeddingProgress())
     store = Store(given["output"])
     if given["dry_run"]:
         from v2t_bench.cli.dry_run import print_plan
@@ -131,11 +206,6 @@ def command(**given: Any) -> None:
     _report(outcomes, rows, as_json=given["as_json"], path=store.folder / "leaderboard.csv")
     if any(outcome.status == "failed" for outcome in outcomes):
         raise click.exceptions.Exit(EXIT_FAILED)
-
-
-def _progress(done: int, total: int) -> None:
-    if sys.stderr.isatty():
-        click.echo(f"\r  embedded {done:,} of {total:,}", err=True, nl=done >= total)
 
 
 class _Counter:
@@ -182,5 +252,7 @@ def _report(outcomes: list[Outcome], rows: list[Row], *, as_json: bool, path: Pa
             from v2t_bench.harness import describe_cell
 
             tell(f"{outcome.status}: {describe_cell(outcome.cell)}: {outcome.reason}")
-    counts = {s: sum(o.status == s for o in outcomes) for s in ("done", "stored", "skipped", "failed")}
+    counts = {
+        s: sum(o.status == s for o in outcomes) for s in ("done", "stored", "skipped", "failed")
+    }
     tell(", ".join(f"{n} {status}" for status, n in counts.items() if n) + f"; rows in {path}")

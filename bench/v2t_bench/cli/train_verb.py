@@ -9,7 +9,7 @@ from typing import Any, get_args
 
 import click
 
-from v2t_bench.cli.options import machine_options, make_context, tell
+from v2t_bench.cli.options import EmbeddingProgress, machine_options, make_context, tell
 from v2t_bench.contracts import Size
 
 
@@ -25,26 +25,56 @@ def _options(ctx: click.Context, param: click.Parameter, given: tuple[str, ...])
 
 @click.command("train", short_help="Train an attack.")
 @click.argument("attack")
-@click.option("--texts", type=click.Path(path_type=Path, exists=True, dir_okay=False),
-              required=True, multiple=True,
-              help="txt or jsonl, also .gz or .zst; one text a line. Repeatable: the files "
-              "are read in turn, a text from each.")
+@click.option(
+    "--texts",
+    type=click.Path(path_type=Path, exists=True, dir_okay=False),
+    required=True,
+    multiple=True,
+    help="txt or jsonl, also .gz or .zst; one text a line. Repeatable: the files "
+    "are read in turn, a text from each.",
+)
 @click.option("--embedder", "-e", default="minilm", show_default=True, help="Attacked embedder.")
-@click.option("--max-tokens", type=click.IntRange(1), default=32, show_default=True,
-              help="The embedder's tokens kept of each text, special ones included.")
-@click.option("--n-texts", type=click.IntRange(1), help="Read only so many texts, "
-              "the same number from each file.")
-@click.option("--size", type=click.Choice(get_args(Size)), default="small", show_default=True,
-              help="Of the network.")
+@click.option(
+    "--max-tokens",
+    type=click.IntRange(1),
+    default=32,
+    show_default=True,
+    help="The embedder's tokens kept of each text, special ones included.",
+)
+@click.option(
+    "--n-texts",
+    type=click.IntRange(1),
+    help="Read only so many texts, the same number from each file.",
+)
+@click.option(
+    "--size",
+    type=click.Choice(get_args(Size)),
+    default="small",
+    show_default=True,
+    help="Of the network.",
+)
 @click.option("--steps", type=click.IntRange(1), help="Optimizer steps of each network.")
-@click.option("--minutes", type=click.FloatRange(0, min_open=True),
-              help="Time for everything that is learned, instead of --steps.")
+@click.option(
+    "--minutes",
+    type=click.FloatRange(0, min_open=True),
+    help="Time for everything that is learned, instead of --steps.",
+)
 @click.option("--seed", type=click.IntRange(0), default=0, show_default=True)
 @click.option("--tokenizer", metavar="FOLDER|ID", help="A given tokenizer; default: train one.")
-@click.option("--option", "options", multiple=True, metavar="KEY=VALUE", callback=_options,
-              help="What else the attack understands, see v2t-bench info attacks NAME.")
-@click.option("--output", "-o", type=click.Path(path_type=Path, file_okay=False),
-              help="Folder of the checkpoint; default: where run looks for it.")
+@click.option(
+    "--option",
+    "options",
+    multiple=True,
+    metavar="KEY=VALUE",
+    callback=_options,
+    help="What else the attack understands, see v2t-bench info attacks NAME.",
+)
+@click.option(
+    "--output",
+    "-o",
+    type=click.Path(path_type=Path, file_okay=False),
+    help="Folder of the checkpoint; default: where run looks for it.",
+)
 @machine_options
 def command(**given: Any) -> None:
     """Train ATTACK on texts, test it on some that are held back, and keep it for run.
@@ -87,7 +117,7 @@ def command(**given: Any) -> None:
         embedder=embedder,
         embedder_text=given["embedder"],
         context=context,
-        cache=VectorCache(cache / "vectors", _Embedded()),
+        cache=VectorCache(cache / "vectors", EmbeddingProgress()),
         progress=tell,
     )
     checkpoint = school.train(lesson, out)
@@ -108,15 +138,3 @@ def read_all(paths: Sequence[Path], n_texts: int | None) -> list[str]:
         )
     turns = zip_longest(*(file.texts for file in files))
     return [text for turn in turns for text in turn if text is not None][:n_texts]
-
-
-class _Embedded:
-    """Tells now and then how many texts are embedded."""
-
-    def __init__(self) -> None:
-        self.told = 0
-
-    def __call__(self, done: int, total: int) -> None:
-        if done >= total or done - self.told >= 10_000 or done < self.told:
-            self.told = done
-            tell(f"embedded {done:,} of {total:,} texts")

@@ -51,9 +51,7 @@ def _setting(result: Result) -> tuple[Any, ...]:
     )
 
 
-def _row(
-    leakage: Result, by_id: Mapping[str, Result], adaptive: set[tuple[Any, ...]]
-) -> Row:
+def _row(leakage: Result, by_id: Mapping[str, Result], adaptive: set[tuple[Any, ...]]) -> Row:
     labels, scores, facts = leakage.labels, leakage.scores, leakage.facts
     utility = by_id.get(leakage.references.get("utility", ""))
     undefended = by_id.get(leakage.references.get("undefended", ""))
@@ -69,7 +67,9 @@ def _row(
     row["oracle_texts"] = facts.get("oracle_texts")
     row["cell_id"] = leakage.cell_id
     if utility is not None:
-        row |= _utility_columns(utility, by_id.get(utility.references.get("undefended_utility", "")))
+        row |= _utility_columns(
+            utility, by_id.get(utility.references.get("undefended_utility", ""))
+        )
     floor = None if prior is None else prior.scores["bleu_norm"].value
     ceiling = None if undefended is None else undefended.scores["bleu_norm"].value
     row["bleu_norm_prior"] = floor

@@ -27,13 +27,13 @@ if TYPE_CHECKING:
 # Enough to rank defenses on the demo corpora after minutes on two processor cores.
 DEMO_TRAINING: Mapping[str, Any] = {
     "size": "tiny",
-    "steps": 1200,
+    "steps": 1600,
     "batch_size": 64,
     "options": {
         "vocabulary": "6000",
         "pseudo_tokens": "8",
         "hypotheses": "4000",
-        "corrector_steps": "400",
+        "corrector_steps": "200",
         "learning_rate": "0.004",
     },
 }

@@ -177,8 +177,7 @@ class Network(nn.Module):
 
     def words(self, ids: Tensor) -> Tensor:
         """Return the word embeddings of ``ids``, (n, t, d_model)."""
-        embeddings: Tensor = self.encoder_decoder.shared(ids)
-        return embeddings
+        return nn.functional.embedding(ids, self.encoder_decoder.shared.weight)
 
     def likely(self, scores: Tensor) -> Tensor:
         """Return the embeddings of the subwords with the best ``scores``, best first."""
@@ -193,8 +192,7 @@ class Network(nn.Module):
 
     def scaled(self, states: Tensor) -> Tensor:
         """Return decoder states as the tied output layer expects them."""
-        scaled: Tensor = states * self.shape.d_model**-0.5
-        return scaled
+        return states * float(self.shape.d_model**-0.5)
 
     def loss(
         self, states: Tensor, mask: Tensor, labels: Tensor, scores: Tensor | None
@@ -216,13 +214,8 @@ class Network(nn.Module):
             later = torch.arange(shifted.shape[1], device=out.device) > positions.unsqueeze(1)
             # The start token stands first in every row, so it can stand in for what comes later.
             written = shifted[rows].masked_fill(later, self.shape.pad_id)  # (m, t)
-            term = LexicalTerm(
-                scores=scores,
-                rows=rows,
-                written=written,
-                scale=self.lexical.scale,
-                bias=self.lexical.bias,
-            )
+            learned = {"scale": self.lexical.scale, "bias": self.lexical.bias}
+            term = LexicalTerm(scores=scores, rows=rows, written=written, **learned)
         # Padding has no logits.
         weight = self.encoder_decoder.shared.weight
         return {"loss": cross_entropy(self.scaled(out[real]), weight, labels[real], term)}

@@ -2,7 +2,7 @@
 
 Logits over a vocabulary are the largest tensor of the training by far. Here they exist for
 a few hundred positions at a time, and are turned into their own gradient in place: on a
-processor this is half of the time a step takes.
+processor a step of the tiny network takes 28 % less time, of the small one 15 %.
 """
 
 from __future__ import annotations

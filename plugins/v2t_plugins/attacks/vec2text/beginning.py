@@ -1,0 +1,98 @@
+"""What a training starts from: subwords, a shape, and word embeddings."""
+
+from __future__ import annotations
+
+import hashlib
+import math
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+from transformers import PreTrainedTokenizerBase
+
+from v2t_bench.contracts import TrainContext
+from v2t_bench.errors import CorruptArtifact
+from v2t_bench.threat import Oracle
+from v2t_plugins.attacks.vec2text.choices import Choices
+from v2t_plugins.attacks.vec2text.model import SIZES, Inverter, NetworkConfig
+from v2t_plugins.subwords import (
+    load_tokenizer,
+    piece_texts,
+    read_tokenizer,
+    save_tokenizer,
+    train_tokenizer,
+)
+
+
+def get_tokenizer(
+    texts: list[str], choices: Choices, context: TrainContext
+) -> PreTrainedTokenizerBase:
+    """Return the tokenizer asked for, or one learned from ``texts``."""
+    if context.tokenizer is not None:
+        return load_tokenizer(context.tokenizer)
+    # A resumed training must write with the very subwords it began with.
+    key = hashlib.sha256("\0".join([str(choices.vocabulary), *texts]).encode()).hexdigest()
+    folder = context.work / f"tokenizer-{key[:16]}"
+    try:
+        return read_tokenizer(folder)
+    except CorruptArtifact:
+        tokenizer = train_tokenizer(texts, vocabulary_size=choices.vocabulary)
+        save_tokenizer(tokenizer, folder)
+        return tokenizer
+
+
+def configure(
+    tokenizer: PreTrainedTokenizerBase,
+    texts: list[str],
+    vectors: Tensor,
+    choices: Choices,
+    context: TrainContext,
+) -> NetworkConfig:
+    """Return the shape of networks for these texts and vectors (n, d)."""
+    special: Any = tokenizer
+    encoded: Any = tokenizer(texts, add_special_tokens=False)
+    lengths = [len(row) + 1 for row in encoded["input_ids"]]
+    # One text in a thousand is longer than the networks write: a single odd one, spelled in
+    # bytes, would otherwise make every generation wait for it.
+    longest = math.ceil(float(np.quantile(lengths, 0.999)))
+    dim = vectors.shape[1]
+    norm = float(vectors.square().sum(dim=1).mean().sqrt())
+    vocabulary = len(tokenizer)
+    return NetworkConfig(
+        dim=dim,
+        vocabulary_size=vocabulary,
+        max_length=longest,
+        input_scale=round(math.sqrt(dim) / norm, 6) if norm > 0 else 1.0,
+        pseudo_tokens=choices.pseudo_tokens,
+        lexical_words=min(24, vocabulary) if choices.lexical == "ridge" else 0,
+        pad_id=special.pad_token_id,
+        end_id=special.eos_token_id,
+        **SIZES[context.size],  # type: ignore[arg-type]
+    )
+
+
+def start_from_embedder(
+    inverter: Inverter, tokenizer: PreTrainedTokenizerBase, oracle: Oracle
+) -> None:
+    """Set word embeddings to the principal components of the embedder's own vectors.
+
+    An embedder of fewer dimensions than the network leaves the rest as drawn.
+    """
+    pieces = piece_texts(tokenizer)
+    asked = list(dict.fromkeys(pieces))
+    places = {piece: place for place, piece in enumerate(asked)}
+    vectors = torch.from_numpy(oracle.embed(asked, keep=True)).double()
+    vectors = vectors[torch.tensor([places[piece] for piece in pieces])]  # (v, d)
+    vectors = vectors - vectors.mean(dim=0)
+    values, directions = torch.linalg.eigh(vectors.T @ vectors)
+    wanted = directions.flip(1)[:, : inverter.shape.d_model]
+    # The sign of an eigenvector is the solver's whim.
+    wanted = wanted * wanted.gather(0, wanted.abs().argmax(dim=0, keepdim=True)).sign()
+    parts = vectors @ wanted  # (v, up to d_model)
+    spread = parts.std()
+    if values[-1] <= 0 or not bool(spread > 0):
+        return
+    embeddings = inverter.encoder_decoder.shared.weight
+    with torch.no_grad():
+        embeddings[:, : parts.shape[1]] = (parts / spread).float()

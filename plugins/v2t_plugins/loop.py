@@ -1,0 +1,252 @@
+"""A Trainer that can be killed at any point and ends with the same bytes.
+
+The examples of a step and its randomness are functions of the seed and of the step alone,
+and a checkpoint counts only once it is sealed.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+import sys
+import time
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from safetensors.torch import load_model, save_model
+from torch.utils.data import DataLoader, Sampler
+from tqdm import tqdm  # type: ignore[import-untyped, unused-ignore]
+from transformers import Trainer, TrainerCallback
+from transformers.trainer_callback import PrinterCallback, ProgressCallback
+
+from v2t_bench.contracts import TrainContext
+from v2t_plugins.networks import write_json
+from v2t_plugins.seeds import derive_seed
+
+Record = dict[str, Any]
+Evaluate = Callable[[], Mapping[str, float]]
+
+
+class Batches(Sampler[list[int]]):
+    """The examples of every step: each pass is a permutation drawn from (seed, stage, pass)."""
+
+    def __init__(
+        self, *, n: int, batch_size: int, steps: int, start: int, names: tuple[Any, ...]
+    ) -> None:
+        self.n, self.batch_size, self.steps, self.start = n, min(batch_size, n), steps, start
+        self.names = names
+
+    def __len__(self) -> int:
+        return self.steps  # the whole plan: Trainer counts what a resumed run has behind it
+
+    def __iter__(self) -> Iterator[list[int]]:
+        a_pass = self.n // self.batch_size
+        order: list[int] = []
+        drawn = -1
+        for step in range(self.start, self.steps):
+            number, place = divmod(step, a_pass)
+            if number != drawn:
+                seed = derive_seed(*self.names, "order", number)
+                order = np.random.Generator(np.random.PCG64(seed)).permutation(self.n).tolist()
+                drawn = number
+            yield order[place * self.batch_size : (place + 1) * self.batch_size]
+
+
+class Clock:
+    """How much of the budget is spent; seconds spent before a resume count."""
+
+    def __init__(self, steps: int | None, minutes: float | None) -> None:
+        self.steps, self.seconds = steps, None if minutes is None else minutes * 60
+        self.before, self.started = 0.0, time.monotonic()
+
+    def elapsed(self) -> float:
+        """Return the seconds spent so far."""
+        return self.before + time.monotonic() - self.started
+
+    def spent(self, step: int) -> float:
+        """Return the share of the budget spent when ``step`` steps are done, 0 to 1."""
+        by_steps = step / self.steps if self.steps else 0.0
+        by_time = self.elapsed() / self.seconds if self.seconds else 0.0
+        return min(1.0, max(by_steps, by_time))
+
+
+class Watch(TrainerCallback):  # type: ignore[misc, unused-ignore]
+    """Reseeds each step, keeps the curve, shows progress, and says when to save and stop."""
+
+    def __init__(
+        self,
+        context: TrainContext,
+        stage: str,
+        clock: Clock,
+        evaluate: Evaluate | None,
+        evaluate_every: int | None,
+        save_seconds: float,
+    ) -> None:
+        self.context, self.stage, self.clock = context, stage, clock
+        self.evaluate, self.evaluate_every = evaluate, evaluate_every
+        self.save_seconds, self.saved_at = save_seconds, time.monotonic()
+        self.told_at = time.monotonic()
+        self.curve: list[Record] = []
+        self.bar: Any = None
+
+    def go_on_from(self, found: tuple[Path, Record]) -> int:
+        """Take over the curve and the spent time of a checkpoint, and return its step."""
+        folder, sealed = found
+        step = int(folder.name.split("-")[1])
+        self.clock.before, self.curve = sealed["seconds"], list(sealed["curve"])
+        self.context.progress(f"{self.stage}: resuming at step {step}")
+        return step
+
+    def close(self) -> None:
+        """End the progress bar."""
+        if self.bar is not None:
+            self.bar.close()
+
+    def on_train_begin(self, args: Any, state: Any, control: Any, **more: Any) -> None:
+        """Open the progress bar, on a terminal."""
+        if not sys.stderr.isatty():
+            return
+        total = self.clock.steps if self.clock.seconds is None else None
+        start = state.global_step
+        self.bar = tqdm(desc=self.stage, total=total, initial=start, file=sys.stderr, unit="step")
+
+    def on_step_begin(self, args: Any, state: Any, control: Any, **more: Any) -> None:
+        """Seed this step."""
+        # Dropout of step 70 is the same whether steps 1 to 69 ran in this process or not.
+        torch.manual_seed(derive_seed(self.context.seed, self.stage, state.global_step))
+
+    def on_step_end(self, args: Any, state: Any, control: Any, **more: Any) -> None:
+        """Say whether to stop, to save, or to measure."""
+        if self.bar is not None:
+            self.bar.update(1)
+        if self.clock.spent(state.global_step) >= 1.0:
+            control.should_training_stop = True
+            control.should_log = True
+        if time.monotonic() - self.saved_at > self.save_seconds:
+            control.should_save = True
+            self.saved_at = time.monotonic()
+        if self.evaluate and self.evaluate_every and state.global_step % self.evaluate_every == 0:
+            model = more["model"]
+            model.eval()
+            with torch.no_grad():
+                measured = dict(self.evaluate())
+            model.train()
+            self._keep(state.global_step, measured)
+            self.told_at = 0.0
+
+    def on_log(self, args: Any, state: Any, control: Any, logs: Any = None, **more: Any) -> None:
+        """Keep what Trainer measured."""
+        known = ("loss", "grad_norm", "learning_rate")
+        self._keep(state.global_step, {name: float(logs[name]) for name in known if name in logs})
+
+    def _keep(self, step: int, measured: Mapping[str, float]) -> None:
+        if not measured:
+            return
+        self.curve.append({"stage": self.stage, "step": step, **measured})
+        shown = ", ".join(f"{name} {value:.4g}" for name, value in measured.items())
+        if self.bar is not None:
+            self.bar.set_postfix_str(shown)
+        elif time.monotonic() - self.told_at > 20:
+            self.told_at = time.monotonic()
+            self.context.progress(f"{self.stage}: step {step}, {shown}")
+
+
+class Loop(Trainer):  # type: ignore[misc, unused-ignore]
+    """Trainer with planned batches, a schedule over the budget, and safe checkpoints."""
+
+    def __init__(self, *, batches: Batches, watch: Watch, fingerprint: str, **rest: Any) -> None:
+        super().__init__(**rest)
+        self.batches, self.watch, self.fingerprint = batches, watch, fingerprint
+        self.model_accepts_loss_kwargs = False
+        self.remove_callback(PrinterCallback)
+        self.remove_callback(ProgressCallback)
+        self.add_callback(watch)
+
+    def get_train_dataloader(self) -> Any:
+        """Return the planned batches."""
+        examples: Any = self.train_dataset
+        return DataLoader(
+            examples,
+            batch_sampler=self.batches,
+            collate_fn=self.data_collator,
+        )
+
+    def create_scheduler(self, num_training_steps: int, optimizer: Any = None) -> Any:
+        """Return a learning rate that follows the budget."""
+        stepped: Any = self.optimizer
+        clock, warm_up = self.watch.clock, max(1, self.args.warmup_steps)
+
+        def factor(step: int) -> float:
+            return min(1.0, (step + 1) / warm_up) * (1.0 - clock.spent(step))
+
+        self.lr_scheduler = torch.optim.lr_scheduler.LambdaLR(stepped, factor)
+        self._created_lr_scheduler = True
+        return self.lr_scheduler
+
+    def _save(self, output_dir: str | None = None, state_dict: Any = None) -> None:
+        folder = Path(str(output_dir or self.args.output_dir))
+        folder.mkdir(parents=True, exist_ok=True)
+        network: Any = self.model
+        save_model(network, str(folder / "model.safetensors"))
+
+    def _load_from_checkpoint(self, resume_from_checkpoint: str, model: Any = None) -> None:
+        network: Any = self.model
+        load_model(network, str(Path(resume_from_checkpoint) / "model.safetensors"))
+
+    def _save_rng_state(self, output_dir: str) -> None:
+        """Store nothing: every step seeds itself."""
+
+    def _load_rng_state(self, checkpoint: str | None) -> None:
+        """Load nothing: every step seeds itself."""
+
+    def _save_checkpoint(self, model: Any, trial: Any) -> None:
+        super()._save_checkpoint(model, trial)
+        folder = Path(str(self.args.output_dir)) / f"checkpoint-{self.state.global_step}"
+        seal(folder, self.fingerprint, self.watch)
+
+
+def drop_checkpoints(folder: Path) -> None:
+    """Remove the checkpoints of a training that has ended."""
+    for checkpoint in folder.glob("checkpoint-*"):
+        shutil.rmtree(checkpoint, ignore_errors=True)
+
+
+def seal(folder: Path, fingerprint: str, watch: Watch) -> None:
+    """Write last of all what tells a whole checkpoint from one cut short by a kill."""
+    sizes = {path.name: path.stat().st_size for path in folder.iterdir() if path.is_file()}
+    sizes.pop("sealed.json", None)
+    write_json(
+        folder / "sealed.json",
+        {
+            "fingerprint": fingerprint,
+            "sizes": sizes,
+            "seconds": watch.clock.elapsed(),
+            "curve": watch.curve,
+        },
+    )
+
+
+def read_seal(folder: Path, fingerprint: str) -> Record | None:
+    """Return what `seal` wrote, or None where the folder is half written or another run's."""
+    try:
+        seal: Record = json.loads((folder / "sealed.json").read_text())
+        whole = all((folder / name).stat().st_size == size for name, size in seal["sizes"].items())
+        return seal if whole and seal["fingerprint"] == fingerprint else None
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        return None
+
+
+def find_checkpoint(folder: Path, fingerprint: str) -> tuple[Path, Record] | None:
+    """Return the newest whole checkpoint of this training; what is not whole is removed."""
+    found = sorted(folder.glob("checkpoint-*"), key=lambda path: -int(path.name.split("-")[1]))
+    best: tuple[Path, Record] | None = None
+    for path in found:
+        seal = read_seal(path, fingerprint)
+        if seal is None:
+            shutil.rmtree(path, ignore_errors=True)
+        elif best is None:
+            best = (path, seal)
+    return best
