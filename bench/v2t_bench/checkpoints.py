@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -12,6 +13,8 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from v2t_bench.canonical import content_hash, hash_file
 from v2t_bench.contracts import Checkpoint, Space
 from v2t_bench.errors import BadInput, CorruptArtifact, SpaceMismatch
+
+log = logging.getLogger(__name__)
 
 RECORD = "checkpoint.json"
 DEMO = "demo"
@@ -64,6 +67,8 @@ def read_checkpoint(folder: Path) -> Checkpoint:
     except (ValidationError, ValueError, TypeError, KeyError) as error:
         first = str(error).splitlines()[0]
         raise CorruptArtifact(f"{path} cannot be read ({first}); train again") from error
+    if not record.files:
+        raise CorruptArtifact(f"{path} lists no files; train again")
     for name, digest in record.files.items():
         file = folder / name
         if not file.is_file() or hash_file(file) != digest:
@@ -84,7 +89,14 @@ def read_checkpoint(folder: Path) -> Checkpoint:
 
 def shelf(folder: Path) -> list[Checkpoint]:
     """Return the checkpoints that lie in the folders directly below ``folder``."""
-    return [read_checkpoint(path.parent) for path in sorted(folder.glob(f"[!.]*/{RECORD}"))]
+    found = []
+    for path in sorted(folder.glob(f"[!.]*/{RECORD}")):
+        try:
+            found.append(read_checkpoint(path.parent))
+        except CorruptArtifact as error:
+            # It may not be wanted at all; one that is named is refused when it is read.
+            log.warning("%s; left out", error)
+    return found
 
 
 def fitting(

@@ -138,13 +138,17 @@ class Planner:
         for text in defenses:
             build_defense(self.registry, text, self.context, Secret.from_seed(0))
         threats = [parse_threat(text) for text in dict.fromkeys(grid.threats)]
-        corpora = [c for name in dict.fromkeys(grid.datasets) for c in open_corpora(name)]
+        corpora = _distinct([c for name in grid.datasets for c in open_corpora(name)])
         known = [c for folder in self.shelves for c in shelf(folder)] + self.registry.checkpoints
         scenes, missing = [], []
-        for text in expand(self.registry, "embedders", grid.embedders):
+        embedders = {
+            str(self.registry.canonical("embedders", parse(text))): text
+            for text in reversed(expand(self.registry, "embedders", grid.embedders))
+        }
+        for text in reversed(embedders.values()):
             embedder: Embedder = self.registry.build("embedders", text, self.context)
             cut(embedder, [], grid.max_tokens)  # refuses a length the embedder cannot have
-            for corpus in {corpus.name: corpus for corpus in corpora}.values():
+            for corpus in corpora:
                 finder = self._finder(grid, corpus, embedder, text, known)
                 resolved = []
                 for attack in attacks:
@@ -188,6 +192,22 @@ class Planner:
             demo_lessons=lessons,
             demo_folder=self.shelves[0],
         )
+
+
+def _distinct(corpora: Sequence[Corpus]) -> list[Corpus]:
+    """Return each corpus once.
+
+    Raises:
+        BadParameter: two different ones would have the same name in the tables.
+    """
+    by_name: dict[str, Corpus] = {}
+    for corpus in corpora:
+        there = by_name.setdefault(corpus.name, corpus)
+        if there.fingerprint != corpus.fingerprint:
+            raise BadParameter(
+                f"two different datasets are called {corpus.name!r}; rename one of the folders"
+            )
+    return list(by_name.values())
 
 
 def _check(grid: Grid) -> None:

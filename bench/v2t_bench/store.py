@@ -28,8 +28,18 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 _ASIDE = ".replaced"
+# What a row of the leaderboard cannot do without, by kind of cell.
+_NEEDED = {"utility": ("ndcg_at_10", "defense"), "leakage": ("bleu_norm", "threat")}
 # What could give a text away; never written for corpora that may not be passed on.
 TEXT_COLUMNS = frozenset({"text", "guess", "first", "last"})
+
+
+def _remove(path: Path) -> None:
+    """Remove a file, a link, or a whole folder."""
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path)
+    else:
+        path.unlink(missing_ok=True)
 
 
 class Store:
@@ -56,38 +66,44 @@ class Store:
         try:
             self.cells.mkdir(parents=True, exist_ok=True)
             # Being root, or a mount, can make permission bits lie: only writing tells.
-            write_atomically(self.folder / ".writable", b"")
-            (self.folder / ".writable").unlink()
+            for folder in (self.folder, self.cells):
+                write_atomically(folder / ".writable", b"")
+                (folder / ".writable").unlink()
+            lock = FileLock(self.folder / ".lock", timeout=0)
+            lock.acquire()
         except OSError as error:
+            # A timeout is an OSError too.
+            if isinstance(error, Timeout):
+                raise ResultsBusy(
+                    f"another run is writing to {self.folder}; wait for it, or choose another "
+                    "folder with -o"
+                ) from error
             raise BadInput(
                 f"results folder {self.folder} cannot be written ({error.strerror}); "
                 "choose another with -o"
             ) from error
-        lock = FileLock(self.folder / ".lock", timeout=0)
         try:
-            with lock:
-                self._clear_leftovers()
-                yield
-        except Timeout as error:
-            raise ResultsBusy(
-                f"another run is writing to {self.folder}; wait for it, or choose another "
-                "folder with -o"
-            ) from error
+            if (self.folder / "leaderboard.csv").is_dir():
+                raise BadInput(f"{self.folder / 'leaderboard.csv'} is a folder; move it away")
+            self._clear_leftovers()
+            yield
+        finally:
+            lock.release()
 
     def _clear_leftovers(self) -> None:
         for left in [*self.cells.glob(".*.partial"), *self.folder.glob(".*.partial")]:
-            shutil.rmtree(left) if left.is_dir() else left.unlink(missing_ok=True)
+            _remove(left)
         for aside in self.cells.glob(f".*{_ASIDE}"):
             final = self.cells / aside.name.removeprefix(".").removesuffix(_ASIDE)
-            if final.exists():
-                shutil.rmtree(aside)
+            if os.path.lexists(final):
+                _remove(aside)
             else:
                 aside.rename(final)
 
     def read(self, name: str) -> Result | None:
         """Return a finished cell, or None; one that was damaged counts as not finished."""
         path = self.cells / name / "result.json"
-        if not path.exists():
+        if not os.path.lexists(path):
             return None
         try:
             return self._verified(path)
@@ -98,14 +114,17 @@ class Store:
     def _verified(self, path: Path) -> Result:
         try:
             result = Result.model_validate_json(path.read_bytes())
-        except (ValidationError, ValueError) as error:
+        except (ValidationError, ValueError, OSError) as error:
             first = str(error).splitlines()[0]
             raise CorruptArtifact(f"{path} is not a result ({first})") from error
         if result.cell_id != path.parent.name or cell_id(result.identity) != result.cell_id:
             raise CorruptArtifact(f"{path} does not belong to the cell its folder is named after")
+        score, label = _NEEDED[result.kind]
+        if score not in result.scores or label not in result.labels or not result.files:
+            raise CorruptArtifact(f"{path} lacks what a row needs")
         for name, digest in result.files.items():
-            stored = path.parent / name
-            if not stored.exists() or hash_file(stored) != digest:
+            stored = path.parent / Path(name).name
+            if not stored.is_file() or hash_file(stored) != digest:
                 raise CorruptArtifact(f"{stored} is missing or was changed after it was written")
         return result
 
@@ -165,10 +184,11 @@ class Store:
                 with path.open("rb") as stream:
                     os.fsync(stream.fileno())
             final, aside = self.cells / name, self.cells / f".{name}{_ASIDE}"
-            if final.exists():
+            if os.path.lexists(final):
                 # A folder cannot replace another in one step; `lock` undoes half a step.
                 final.rename(aside)
             temporary.rename(final)
-            shutil.rmtree(aside, ignore_errors=True)
+            if os.path.lexists(aside):
+                _remove(aside)
         finally:
             shutil.rmtree(temporary, ignore_errors=True)

@@ -22,8 +22,8 @@ def result(**identity: object) -> Result:
         kind="leakage",
         cell_id=cell_id(whole),
         identity=whole,
-        labels={"corpus": "c"},
-        scores={"bleu": Measured(value=1.5, low=None, high=None, n=3)},
+        labels={"corpus": "c", "threat": "oblivious"},
+        scores={"bleu_norm": Measured(value=1.5, low=None, high=None, n=3)},
     )
 
 
@@ -58,7 +58,7 @@ def test_text_is_dropped_where_it_may_not_be_held(store: Store) -> None:
 def test_an_identity_that_was_edited_is_not_trusted(
     store: Store, caplog: pytest.LogCaptureFixture
 ) -> None:
-    written = store.write(result(), {}, may_hold_text=True)
+    written = store.write(result(), {"samples.parquet": TABLE}, may_hold_text=True)
     path = store.cells / written.cell_id / "result.json"
     edited = json.loads(path.read_text())
     edited["identity"]["corpus"] = "another"
@@ -74,7 +74,7 @@ def test_a_failure_gives_way_to_a_result(store: Store) -> None:
         Failure(kind="leakage", cell_id=ours.cell_id, labels={}, error="e", traceback="t")
     )
     assert store.read(ours.cell_id) is None
-    store.write(ours, {}, may_hold_text=True)
+    store.write(ours, {"samples.parquet": TABLE}, may_hold_text=True)
     assert not (store.cells / ours.cell_id / "error.json").exists()
 
 
@@ -84,11 +84,31 @@ def test_the_folder_has_one_writer(store: Store) -> None:
 
 
 def test_a_replacement_that_was_cut_short_is_undone(store: Store) -> None:
-    written = store.write(result(), {}, may_hold_text=True)
+    written = store.write(result(), {"samples.parquet": TABLE}, may_hold_text=True)
     folder = store.cells / written.cell_id
     folder.rename(store.cells / f".{written.cell_id}.replaced")  # as a kill would leave it
     with store.lock():
         assert store.read(written.cell_id) == written
+
+
+@pytest.mark.parametrize("stray", ["file", "link"])
+def test_a_stray_thing_in_a_cells_place_gives_way(store: Store, stray: str) -> None:
+    ours = result()
+    place = store.cells / ours.cell_id
+    place.write_text("") if stray == "file" else place.symlink_to(store.folder / "nowhere")
+    assert store.read(ours.cell_id) is None
+    written = store.write(ours, {"samples.parquet": TABLE}, may_hold_text=True)
+    with store.lock():
+        assert store.read(ours.cell_id) == written
+
+
+def test_a_result_without_what_a_row_needs_is_damage(store: Store) -> None:
+    written = store.write(result(), {"samples.parquet": TABLE}, may_hold_text=True)
+    path = store.cells / written.cell_id / "result.json"
+    edited = json.loads(path.read_text())
+    edited["labels"] = {}
+    path.write_text(json.dumps(edited))
+    assert store.results() == []
 
 
 def test_a_place_that_cannot_be_written_is_refused(tmp_path: Path) -> None:

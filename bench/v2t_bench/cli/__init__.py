@@ -37,6 +37,12 @@ class Verbs(click.Group):
             return None
         module = importlib.import_module(f"v2t_bench.cli.{cmd_name}_verb")
         command: click.Command = module.command
+        # Named after the option a user writes, not after our parameter.
+        for option in command.params:
+            long = [spelled for spelled in option.opts if spelled.startswith("--")]
+            if long:
+                name = long[0].removeprefix("--").replace("-", "_").upper()
+                option.envvar = f"V2T_BENCH_{cmd_name.upper()}_{name}"
         return command
 
     def resolve_command(
@@ -66,7 +72,8 @@ def group(verbose: bool, quiet: bool) -> None:
 
     The main job: v2t-bench run --attack vec2text --defense noise:0.01
 
-    Every option can be given as V2T_BENCH_<VERB>_<OPTION> in the environment.
+    Every option can be given as V2T_BENCH_<VERB>_<OPTION> in the environment; several values
+    are separated by white space.
     """
     level = logging.DEBUG if verbose else logging.ERROR if quiet else logging.WARNING
     logging.basicConfig(level=logging.WARNING, format="%(levelname)s: %(message)s", force=True)
@@ -103,6 +110,15 @@ def main() -> NoReturn:
         # The reader went away, as `head` does; there is nobody to tell.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         status = EXIT_FAILED
+    except OSError as error:
+        status = _refuse(f"{error.filename or 'output'}: {error.strerror or error}")
+    # Whatever else was not foreseen still ends in one line; -v shows where it came from.
+    except Exception as error:
+        logging.getLogger("v2t_bench").debug("traceback", exc_info=error)
+        status = _refuse(
+            f"{type(error).__name__}: {error} (not foreseen; run with -v before the verb for "
+            "the traceback)"
+        )
     sys.exit(status)
 
 

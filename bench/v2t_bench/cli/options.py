@@ -25,13 +25,12 @@ class BatchSize(click.ParamType[int | None]):
 
     def convert(self, value: Any, param: Any, ctx: Any) -> int | None:
         """Return the number, or None for ``auto``."""
-        if value is None or isinstance(value, int):
-            return value
-        if value == "auto":
+        if value is None or value == "auto":
             return None
-        if not value.isdigit() or int(value) < 1:
-            self.fail(f"{value!r} is neither auto nor a positive whole number", param, ctx)
-        return int(value)
+        text = str(value)
+        if not (text.isascii() and text.isdigit() and len(text) < 10) or int(text) < 1:
+            self.fail(f"{text!r} is neither auto nor a positive whole number", param, ctx)
+        return int(text)
 
 
 def machine_options(function: F) -> F:
@@ -94,7 +93,7 @@ class EmbeddingProgress:
     def __call__(self, done: int, total: int) -> None:
         """Take note of how many texts are embedded."""
         line = f"  embedded {done:,} of {total:,} texts"
-        if sys.stderr.isatty():
+        if sys.stderr is not None and sys.stderr.isatty():
             click.echo(f"\r{line}", err=True, nl=done >= total)
         elif time.monotonic() - self.told > self.every_seconds:
             self.told = time.monotonic()

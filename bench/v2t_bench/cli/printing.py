@@ -10,9 +10,12 @@ if TYPE_CHECKING:
 
 
 def print_table(table: Table) -> None:
-    """Print a table as wide as it needs to be where stdout is not a terminal."""
+    """Print a table as wide as it needs to be; brackets in it are text."""
     from rich.console import Console
 
-    # A pipe has no width; wrapping at 80 would tear rows apart.
-    width = None if sys.stdout.isatty() else 400
-    Console(width=width, highlight=False).print(table)
+    if sys.stdout is None:  # closed by the caller
+        return
+    console = Console(highlight=False, markup=False)
+    # A row cut off at the terminal's edge would hide the scores.
+    console.width = max(console.width, console.measure(table).maximum)
+    console.print(table)

@@ -191,6 +191,9 @@ def command(**given: Any) -> None:
         print_plan(scenes, store, vectors)
         return
     with store.lock():
+        for scene in {scene.corpus.name: scene for scene in scenes}.values():
+            for notice in scene.corpus.notices:
+                tell(f"{scene.corpus.name}: {notice}")
         harness = Harness(
             registry=registry,
             context=context,

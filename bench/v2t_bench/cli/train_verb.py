@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from itertools import zip_longest
 from pathlib import Path
@@ -93,6 +94,8 @@ def command(**given: Any) -> None:
 
     if given["steps"] is not None and given["minutes"] is not None:
         raise click.UsageError("give --steps or --minutes, not both")
+    if given["minutes"] is not None and not math.isfinite(given["minutes"]):
+        raise click.UsageError("--minutes must be a finite number")
     registry = discover()
     registry.entry("attacks", given["attack"])
     machine = ("device", "offline", "trust_remote_code")

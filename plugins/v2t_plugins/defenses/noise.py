@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Literal
@@ -38,8 +37,9 @@ class Noise(Defense):
 
     def __post_init__(self) -> None:
         """Refuse what is no standard deviation."""
-        if not (math.isfinite(self.sigma) and self.sigma >= 0):
-            raise BadParameter(f"noise: sigma is {self.sigma}; expected a number of at least 0")
+        # Draws reach 10 sigma; squared, they must still be float32 numbers.
+        if not 0 <= self.sigma <= 1e15:
+            raise BadParameter(f"noise: sigma is {self.sigma}; expected a number from 0 to 1e15")
 
     @property
     def stochastic(self) -> bool:
