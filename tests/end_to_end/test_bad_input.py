@@ -78,6 +78,36 @@ def test_a_missing_checkpoint_is_answered_with_the_train_line(
         refused(done, line)
 
 
+def test_a_cache_that_cannot_be_a_folder_is_refused(invoke: Invoke, tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    words = ["run", "--dataset", "demo-nq", "--embedder", "hashed", "--attack", "silent"]
+    refused(invoke(*words, "--cache", tmp_path / "file" / "cache"), "cache folder", "--cache")
+
+
+def test_two_folders_of_one_name_are_refused(invoke: Invoke, tmp_path: Path) -> None:
+    words: list[object] = [
+        "run",
+        "--embedder",
+        "hashed",
+        "--attack",
+        "silent",
+        "-o",
+        tmp_path / "o",
+    ]
+    for number in ("1", "2"):
+        document = {"_id": "d1", "title": "", "text": f"door {number}"}
+        folder = write_beir(tmp_path / number / "same", [document], [QUERY], [("q1", "d1", 1)])
+        words += ["--dataset", f"beir:{folder}"]
+    refused(invoke(*words), "beir:same")
+
+
+def test_the_environment_gives_options_by_their_names(
+    invoke: Invoke, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("V2T_BENCH_RUN_DEFENSE", "noise:loud")
+    refused(invoke("run", "--embedder", "hashed", "-o", tmp_path / "o"), "sigma must be a number")
+
+
 class TestAFolder:
     """Faults in a collection, each named by file and line."""
 
@@ -207,6 +237,7 @@ def test_an_interrupted_run_ends_with_130_and_can_be_resumed(
             break
     process.send_signal(signal.SIGINT)
     rest = process.stderr.read()
+    process.stderr.close()
     assert process.wait() == 130
     assert "interrupted; run the same command again" in rest
     assert "Traceback" not in rest

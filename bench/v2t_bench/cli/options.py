@@ -83,6 +83,26 @@ def make_context(
     return context
 
 
+def open_cache(given: Path | None) -> Path:
+    """Return the cache folder, made if it is not there yet.
+
+    Raises:
+        BadInput: it cannot be a folder.
+    """
+    from v2t_bench.environment import cache_folder
+    from v2t_bench.errors import BadInput
+
+    cache = given or cache_folder()
+    try:
+        cache.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise BadInput(
+            f"cache folder {cache} cannot be used ({error.strerror}); set V2T_BENCH_CACHE or "
+            "--cache to another"
+        ) from error
+    return cache
+
+
 class EmbeddingProgress:
     """Tells how far the embedding of a list is: all the time on a terminal, else now and then."""
 

@@ -17,5 +17,6 @@ def print_table(table: Table) -> None:
         return
     console = Console(highlight=False, markup=False)
     # A row cut off at the terminal's edge would hide the scores.
-    console.width = max(console.width, console.measure(table).maximum)
+    endless = console.options.update(width=10_000)
+    console.width = max(console.width, console.measure(table, options=endless).maximum)
     console.print(table)

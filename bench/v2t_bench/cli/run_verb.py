@@ -10,7 +10,13 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from v2t_bench.cli import EXIT_FAILED
-from v2t_bench.cli.options import EmbeddingProgress, machine_options, make_context, tell
+from v2t_bench.cli.options import (
+    EmbeddingProgress,
+    machine_options,
+    make_context,
+    open_cache,
+    tell,
+)
 
 if TYPE_CHECKING:
     from v2t_bench.harness import Outcome
@@ -167,7 +173,6 @@ def command(**given: Any) -> None:
     v2t-bench run --attack vec2text --defense noise:0.01
     v2t-bench run --dataset beir:./scifact --attack all --defense noise:0.01 --defense noise:0.05
     """  # noqa: D301 - click's marker for a paragraph it must not wrap
-    from v2t_bench.environment import cache_folder
     from v2t_bench.harness import Harness
     from v2t_bench.matrix import Grid, Planner
     from v2t_bench.registry import discover
@@ -177,7 +182,7 @@ def command(**given: Any) -> None:
     registry = discover()
     machine = ("device", "batch_size", "offline", "trust_remote_code")
     context = make_context(registry, **{key: given[key] for key in machine})
-    cache = given["cache_dir"] or cache_folder()
+    cache = open_cache(given["cache_dir"])
     grid_keys = ("datasets", "embedders", "attacks", "defenses", "threats", "seeds", "track",
                  "max_tokens", "n_texts", "sample_seed", "limit")  # fmt: skip
     grid = Grid(**{key: given[key] for key in grid_keys})

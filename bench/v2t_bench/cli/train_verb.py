@@ -10,7 +10,13 @@ from typing import Any, get_args
 
 import click
 
-from v2t_bench.cli.options import EmbeddingProgress, machine_options, make_context, tell
+from v2t_bench.cli.options import (
+    EmbeddingProgress,
+    machine_options,
+    make_context,
+    open_cache,
+    tell,
+)
 from v2t_bench.contracts import Size
 
 
@@ -87,7 +93,6 @@ def command(**given: Any) -> None:
     """  # noqa: D301 - click's marker for a paragraph it must not wrap
     from v2t_bench.canonical import content_hash
     from v2t_bench.contracts import Embedder
-    from v2t_bench.environment import cache_folder
     from v2t_bench.registry import discover
     from v2t_bench.training import Lesson, School
     from v2t_bench.vectors import VectorCache
@@ -109,7 +114,7 @@ def command(**given: Any) -> None:
         trained_on=" + ".join(path.name for path in given["texts"]),
         **{key: given[key] for key in copied},
     )
-    cache = given["cache_dir"] or cache_folder()
+    cache = open_cache(given["cache_dir"])
     out = given["output"]
     if out is None:
         stem = given["texts"][0].name.partition(".")[0]
