@@ -50,6 +50,6 @@ def pytest_terminal_summary(
         for name, median in medians.items():
             if peer is not None and name != PEER:
                 terminalreporter.write_line(
-                    f"{group}: {name} takes {median / peer:.3f} times its peer "
-                    f"({median * 1e3:.1f} ms to {peer * 1e3:.1f} ms, medians)"
+                    f"{group}: {name} takes {median / peer:.3g} times its peer "
+                    f"({median * 1e3:.3g} ms to {peer * 1e3:.3g} ms, medians)"
                 )

@@ -171,7 +171,6 @@ class Harness:
             samples_table(
                 guesses=guesses,
                 cosines=_cosines(guessed, stage.documents[stage.attacked]),
-                space=stage.scene.embedder.space,
                 **stage.attacked_texts(),
             ),
             stage.scene.embedder.space,

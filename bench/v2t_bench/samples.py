@@ -39,12 +39,10 @@ def samples_table(
     guesses: Sequence[str],
     cosines: Sequence[float],
     names: Sequence[Name | None],
-    space: Space,
 ) -> pa.Table:
-    """Return one row an attacked text: ids, texts, guess and every per-text score."""
+    """Return one row an attacked text: ids, text, guess, names and cosine; nothing scored yet."""
     import pyarrow as pa
 
-    scores = per_text_scores(texts, guesses, space, names)
     return pa.table(
         {
             "id": list(ids),
@@ -55,16 +53,17 @@ def samples_table(
             "first": pa.array([name and name.first for name in names], pa.string()),
             "last": pa.array([name and name.last for name in names], pa.string()),
             "cos": np.asarray(cosines, np.float64),
-            **scores,
         }
     )
 
 
 def score_samples(table: pa.Table, space: Space) -> tuple[pa.Table, dict[str, Measured]]:
-    """Return the table with its scores computed anew from the texts, and their means.
+    """Return the table with every per-text score computed from the texts, and their means.
 
     Where the texts were not stored, the per-text scores that were are averaged.
     """
+    import pyarrow as pa
+
     columns = table.to_pydict()
     scores: PerText = {
         name: np.array([np.nan if v is None else v for v in values], np.float64)
@@ -73,21 +72,17 @@ def score_samples(table: pa.Table, space: Space) -> tuple[pa.Table, dict[str, Me
     }
     measured: dict[str, Measured] = {}
     if "text" in columns:
+        texts, guesses = columns["text"], columns["guess"]
         names = [
             Name(first, last) if first is not None and last is not None else None
             for first, last in zip(columns["first"], columns["last"], strict=True)
         ]
-        table = samples_table(
-            ids=columns["id"],
-            documents=columns["document"],
-            texts=columns["text"],
-            guesses=columns["guess"],
-            cosines=columns["cos"],
-            names=names,
-            space=space,
-        )
-        scores |= per_text_scores(columns["text"], columns["guess"], space, names)
-        measured["bleu_corpus"] = corpus_bleu(columns["text"], columns["guess"])
+        scores |= per_text_scores(texts, guesses, space, names)
+        measured["bleu_corpus"] = corpus_bleu(texts, guesses)
+        described = [name for name in table.column_names if name in _DESCRIBING]
+        table = table.select(described)
+        for name, values in scores.items():
+            table = table.append_column(name, pa.array(values))
     return table, measured | leakage_scores(scores, clusters=columns["document"])
 
 

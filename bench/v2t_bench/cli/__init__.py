@@ -63,8 +63,22 @@ class Verbs(click.Group):
             formatter.write_dl(list(VERBS.items()))
 
 
+def _print_version(ctx: click.Context) -> None:
+    from v2t_bench.registry import our_version
+
+    click.echo(f"v2t-bench {our_version()}")
+    ctx.exit()
+
+
 @click.group(cls=Verbs, context_settings={"help_option_names": ["-h", "--help"]})
-@click.version_option(None, "--version", package_name="v2t-bench")
+@click.option(
+    "--version",
+    is_flag=True,
+    is_eager=True,
+    expose_value=False,
+    callback=lambda ctx, param, value: _print_version(ctx) if value else None,
+    help="Show the version and exit.",
+)
 @click.option("-v", "--verbose", is_flag=True, help="Log more, tracebacks included.")
 @click.option("-q", "--quiet", is_flag=True, help="Log errors only.")
 def group(verbose: bool, quiet: bool) -> None:
