@@ -48,7 +48,10 @@ def expand(registry: Registry, kind: Kind, given: Sequence[str]) -> list[str]:
 
 def with_floors(registry: Registry, attacks: Sequence[Spelling]) -> list[Spelling]:
     """Return the attacks with the floors before them, each once."""
-    floors = [Spelling(SILENT), Spelling(NEAREST)]
+    floors = [Spelling(SILENT)]
+    # One that was asked for, perhaps with its checkpoint, is the floor as well.
+    if all(attack.name != NEAREST for attack in attacks):
+        floors.append(Spelling(NEAREST))
     for attack in attacks:
         learned = registry.entry("attacks", attack.name).recipe.learned
         if learned and attack.name != NEAREST:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import shutil
 from pathlib import Path
 
 import pytest
@@ -146,3 +147,21 @@ def test_a_cell_damaged_on_disk_is_run_again(
     assert done.status == 0
     assert "changed after it was written" in done.err
     assert (tmp_path / "leaderboard.csv").read_bytes() == before
+
+
+@pytest.mark.usefixtures("trained")
+def test_of_two_fitting_checkpoints_the_named_one_is_used_and_is_the_floor(
+    invoke: Invoke, beir_folder: Path, tmp_path: Path, cache: Path
+) -> None:
+    source = next((cache / "checkpoints").glob("nearest-*"))
+    for name in ("a", "b"):
+        shutil.copytree(source, tmp_path / "ck" / name)
+    words: list[object] = ["run", "--dataset", f"beir:{beir_folder}", "--embedder", "hashed"]
+    words += ["--cache", tmp_path / "cache", "--checkpoints", tmp_path / "ck", "-o", tmp_path / "r"]
+    refused = invoke(*words, "--attack", "nearest")
+    assert refused.status == 2
+    assert "several checkpoints of nearest fit" in refused.err
+    assert invoke(*words, "--attack", f"nearest:checkpoint={tmp_path / 'ck' / 'a'}").status == 0
+    assert {row["attack"].partition("@")[0] for row in rows_of(tmp_path / "r")} == {
+        "silent", 'nearest:checkpoint="a',
+    }  # fmt: skip

@@ -21,7 +21,7 @@ def print_plan(scenes: list[Scene], store: Store, cache: VectorCache) -> None:
     from rich.table import Table
 
     from v2t_bench.leaderboard.table import short_attack
-    from v2t_bench.texts import prepare
+    from v2t_bench.texts import prepare, sample_attacked
 
     table = Table("cell", "corpus", "embedder", "defense", "attack", "threat", "state")
     texts = lookups = waiting = attacked = 0
@@ -37,7 +37,6 @@ def print_plan(scenes: list[Scene], store: Store, cache: VectorCache) -> None:
             )  # fmt: skip
         waiting += len(needed)
         leakages = [cell for cell in needed if cell.kind == "leakage"]
-        attacked += scene.n_texts * len(leakages)
         for cell in leakages:
             if cell.attack is not None:
                 lessons |= cell.attack.lessons
@@ -49,6 +48,10 @@ def print_plan(scenes: list[Scene], store: Store, cache: VectorCache) -> None:
             texts += cache.missing(scene.embedder, prepared.pieces, "document")
             texts += cache.missing(scene.embedder, prepared.queries, "query")
             lookups += len(prepared.pieces) + len(prepared.queries)
+            sample = sample_attacked(
+                prepared, scene.corpus.fingerprint, scene.n_texts, grid.sample_seed
+            )
+            attacked += len(sample) * len(leakages)
     print_table(table)
     lessons = {folder: lesson for folder, lesson in lessons.items() if not folder.exists()}
     total = sum(len(scene.cells) for scene in scenes)

@@ -57,4 +57,11 @@ class Noise(Defense):
 @hookimpl
 def v2t_defenses() -> Iterator[Recipe[Defense]]:
     """Offer white noise."""
-    yield Recipe(name="noise", build=Noise, source="Morris et al. 2023, section 6")
+    # The paper's decades miss the cliff between 0.01 and 0.1.
+    sigmas = ("0.001", "0.01", "0.02", "0.03", "0.05", "0.1")
+    yield Recipe(
+        name="noise",
+        build=Noise,
+        source="Morris et al. 2023, section 6",
+        standard=tuple(f"noise:{sigma}" for sigma in sigmas),
+    )
