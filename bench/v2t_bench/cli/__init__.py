@@ -96,7 +96,7 @@ def group(verbose: bool, quiet: bool) -> None:
 
 def main() -> NoReturn:
     """Run the command line and exit with its status."""
-    from v2t_bench.errors import UsageError, V2TError
+    from v2t_bench.errors import V2TError
 
     # Read when the libraries are imported, which is later than here.
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
@@ -108,12 +108,8 @@ def main() -> NoReturn:
             group.main(auto_envvar_prefix="V2T_BENCH", prog_name="v2t-bench", standalone_mode=False)
             or 0
         )
-    except click.UsageError as error:
-        status = _refuse(error.format_message())
     except click.ClickException as error:
         status = _refuse(error.format_message())
-    except UsageError as error:
-        status = _refuse(str(error))
     except V2TError as error:
         # A damaged file that was named by the user is as unusable as a wrong one.
         status = _refuse(str(error))
