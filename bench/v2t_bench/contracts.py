@@ -12,7 +12,17 @@ import unicodedata
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Generic, Literal, Protocol, TypeAlias, TypeVar, get_args
+from typing import (
+    TYPE_CHECKING,
+    Any,
+    Generic,
+    Literal,
+    Protocol,
+    TypeAlias,
+    TypeVar,
+    get_args,
+    runtime_checkable,
+)
 
 import numpy as np
 from numpy.typing import NDArray
@@ -135,10 +145,51 @@ class Defense(Protocol):
 
 
 class Attack(Protocol):
-    """Guesses the text behind a vector."""
+    """Guesses the text behind a vector.
+
+    One that can invert some spaces only may have a method ``check_space(space: Space)`` that
+    raises `SpaceMismatch`; it is called before anything runs.
+    """
 
     def invert(self, vectors: Vectors, oracle: Oracle) -> list[str]:
         """Return one guess a row of ``vectors`` (n, d)."""
+        ...
+
+
+@dataclass(frozen=True, kw_only=True)
+class Round:
+    """Where a search stood after one of its steps.
+
+    Args:
+        step: 0 is the first guess.
+        text: The guess; of several, the closest.
+        cosine: Of the guess's clean vector with the target, -1 to 1.
+    """
+
+    step: int
+    text: str
+    cosine: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class Trace:
+    """How a search came to its answer.
+
+    Args:
+        text: The answer, as ``invert`` returns it; not always that of the last round.
+        rounds: In order; they end where the search of this row ended.
+    """
+
+    text: str
+    rounds: tuple[Round, ...]
+
+
+@runtime_checkable
+class TracedAttack(Attack, Protocol):
+    """An attack that corrects its guess step by step and can show the steps."""
+
+    def invert_traced(self, vectors: Vectors, oracle: Oracle) -> list[Trace]:
+        """Return the answer for each row of ``vectors`` (n, d) and how it was found."""
         ...
 
 
@@ -283,6 +334,8 @@ class Recipe(Generic[T_co]):
         summary: One line for ``v2t-bench list``; default: the first line of build's docstring.
         source: Paper and section the method is from.
         learned: For attacks: whether it must be trained before use.
+        own_weights: For learned attacks: parameters that name weights of another origin.
+            Where one is given, no checkpoint is looked for.
         revision: Whether ``name@revision`` is understood; given to build as ``revision``.
         demo: For learned attacks: the `TrainContext` fields (``size``, ``steps``,
             ``batch_size``, ``options``) of the training on the demo corpora.
@@ -296,6 +349,7 @@ class Recipe(Generic[T_co]):
     summary: str = ""
     source: str = ""
     learned: bool = False
+    own_weights: tuple[str, ...] = ()
     revision: bool = False
     demo: Mapping[str, Any] = field(default_factory=dict)
     standard: tuple[str, ...] = ()

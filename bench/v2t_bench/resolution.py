@@ -117,7 +117,8 @@ class CheckpointFinder:
                 named[key], shown[key] = inner.spelling, parse(inner.label)
                 lessons |= inner.lessons
                 flags += inner.flags
-        if self.registry.entry("attacks", attack.name).recipe.learned:
+        recipe = self.registry.entry("attacks", attack.name).recipe
+        if recipe.learned and not any(key in attack.named for key in recipe.own_weights):
             given = attack.named.get("checkpoint")
             found, lesson = self._find(attack.name, None if given is None else str(given))
             named["checkpoint"], shown["checkpoint"] = str(found.folder), found.identity
