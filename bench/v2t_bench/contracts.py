@@ -307,6 +307,7 @@ class BuildContext:
         batch_size: Rows a step, or None for the component's own choice.
         offline: Whether nothing may be fetched.
         trust_remote_code: Model ids whose own code may run.
+        allow_bin: Whether weights may be read from a pickle, tensors and nothing else.
         build: Builds a nested spelling.
     """
 
@@ -315,6 +316,7 @@ class BuildContext:
     batch_size: int | None = None
     offline: bool = False
     trust_remote_code: tuple[str, ...] = ()
+    allow_bin: bool = False
 
 
 T_co = TypeVar("T_co", covariant=True)

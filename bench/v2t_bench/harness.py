@@ -30,6 +30,7 @@ from v2t_bench.samples import (
 from v2t_bench.scene import Stage
 from v2t_bench.scoring.bleu import bleu_signatures
 from v2t_bench.store import Store
+from v2t_bench.texts import cut
 from v2t_bench.threat import Oracle
 from v2t_bench.training import Lesson, School
 from v2t_bench.vectors import VectorCache
@@ -244,6 +245,7 @@ class Harness:
             keep=lambda texts, role: self.cache.vectors(embedder, texts, role),
             space=embedder.space,
             dim=embedder.dim,
+            shorten=lambda texts, tokens: cut(embedder, texts, tokens).texts,
         )
 
     def _result(self, cell: Cell, stage: Stage, started: float) -> Result:

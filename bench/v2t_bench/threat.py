@@ -22,19 +22,32 @@ class Oracle:
         space: Where the answers live.
         dim: ``d`` of that space.
         keep: Embeds texts that will be asked for again, storing the vectors; default: answer.
+        shorten: Cuts texts to so many of the embedder's tokens; default: they are left whole.
     """
 
     def __init__(
-        self, answer: Answer, *, space: Space, dim: int, keep: Answer | None = None
+        self,
+        answer: Answer,
+        *,
+        space: Space,
+        dim: int,
+        keep: Answer | None = None,
+        shorten: Callable[[Sequence[str], int], list[str]] | None = None,
     ) -> None:
         self.space = space
         self.dim = dim
         self.texts_asked = 0
         self._answer = answer
         self._keep = keep or answer
+        self._shorten = shorten
 
     def embed(
-        self, texts: Sequence[str], role: Role = "document", *, keep: bool = False
+        self,
+        texts: Sequence[str],
+        role: Role = "document",
+        *,
+        keep: bool = False,
+        max_tokens: int | None = None,
     ) -> Vectors:
         """Return the vectors of ``texts``, (n, d); counted, whether stored or not.
 
@@ -42,8 +55,12 @@ class Oracle:
             texts: What to ask; an empty list costs nothing.
             role: Whether they are asked as queries or documents.
             keep: Says that the same list will be asked for again, as training text is.
+            max_tokens: Cut the texts to so many of the embedder's tokens, special ones
+                included; None leaves that to the embedder.
         """
         self.texts_asked += len(texts)
+        if max_tokens is not None and self._shorten is not None:
+            texts = self._shorten(texts, max_tokens)
         answer = self._keep if keep else self._answer
         return check_vectors(answer(texts, role), rows=len(texts), dim=self.dim, who="the embedder")
 

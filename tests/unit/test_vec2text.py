@@ -29,7 +29,7 @@ from v2t_plugins.attacks.vec2text.model import (
     fit_lexical,
 )
 from v2t_plugins.attacks.vec2text.output_layer import FLOOR
-from v2t_plugins.attacks.vec2text.search import Networks, cosines, search
+from v2t_plugins.attacks.vec2text.search import Networks, Search, cosines
 from v2t_plugins.training import seeded
 
 SMALL: dict[str, Any] = {"d_model": 16, "layers": 1, "heads": 2, "d_ff": 32, "dropout": 0.0}
@@ -45,6 +45,19 @@ def toy_language() -> list[str]:
     texts = [" ".join(words) for words in product(who, does, what, when)]
     order = np.random.Generator(np.random.PCG64(0)).permutation(len(texts))
     return [texts[index] for index in order]
+
+
+def search(
+    networks: Networks,
+    vectors: Vectors,
+    oracle: Oracle,
+    *,
+    steps: int,
+    batch_size: int,
+    **more: Any,
+) -> list[str]:
+    looking = Search(networks=networks, oracle=oracle, steps=steps, batch_size=batch_size, **more)
+    return [trace.text for trace in looking.run(vectors)]
 
 
 def ask(embedder: Embedder) -> Oracle:

@@ -43,6 +43,8 @@ def machine_options(function: F) -> F:
         click.option("--offline", is_flag=True, help="Fetch nothing."),
         click.option("--trust-remote-code", multiple=True, metavar="MODEL",
                      help="Let this model's own code run."),
+        click.option("--allow-bin", is_flag=True,
+                     help="Read weights that are stored as a pickle only; tensors, no code."),
         click.option("--cache", "cache_dir", type=click.Path(path_type=Path, file_okay=False),
                      help="Vectors and trained attacks; default: V2T_BENCH_CACHE or the "
                      "user's cache folder."),
@@ -58,6 +60,7 @@ def make_context(
     batch_size: int | None,
     offline: bool,
     trust_remote_code: tuple[str, ...],
+    allow_bin: bool = False,
 ) -> BuildContext:
     """Return what components are built with.
 
@@ -79,6 +82,7 @@ def make_context(
         batch_size=batch_size,
         offline=offline or os.environ.get("HF_HUB_OFFLINE") == "1",
         trust_remote_code=trust_remote_code,
+        allow_bin=allow_bin,
     )
     return context
 

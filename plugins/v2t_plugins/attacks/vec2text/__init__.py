@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+import logging
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
@@ -14,15 +15,19 @@ from v2t_bench.contracts import (
     Attack,
     BuildContext,
     Recipe,
+    Space,
+    Trace,
     TrainContext,
     TrainReport,
     Vectors,
 )
-from v2t_bench.errors import BadParameter, MissingCheckpoint, SpaceMismatch
+from v2t_bench.errors import BadInput, BadParameter, MissingCheckpoint, SpaceMismatch
 from v2t_bench.threat import Oracle
 
 if TYPE_CHECKING:
-    from v2t_plugins.attacks.vec2text.search import Networks
+    from v2t_plugins.attacks.vec2text.networks import Networks
+
+log = logging.getLogger(__name__)
 
 # Enough to rank defenses on the demo corpora after minutes on two processor cores.
 DEMO_TRAINING: Mapping[str, Any] = {
@@ -43,17 +48,33 @@ DEMO_TRAINING: Mapping[str, Any] = {
 class Vec2Text:
     """A trained guess, corrected ``steps`` times; of all texts tried the closest is kept.
 
-    The clean embedder is asked once a step for each vector that is still changing. Vectors
-    of a space whose vectors have length 1 are brought to length 1 first.
+    The clean embedder is asked about each new guess. Vectors of a space whose vectors have
+    length 1 are brought to length 1 first.
 
     Args:
         steps: Corrections; 0 gives the base model's own text.
-        beam: Guesses followed at a time; only 1 is built.
+        beam: Guesses corrected at a time, and texts tried for each (the paper's sequence
+            beam search, whose inner search is a token beam of the same width).
+        search: ``best`` keeps what came closest and ends where nothing new comes up;
+            ``parity`` is the search of vec2text 0.0.13, step for step.
+        start: A text to correct in place of the base model's (paper, table 5): itself,
+            ``word*32`` for repetitions, or ``random`` for random subwords.
+        feedback: False: the corrector is not shown where its guess landed (paper, section 7).
+        dtype: Of the networks' arithmetic.
+        published: Use published weights: gtr-base, gtr-base-st, ada-002, or the hub id or
+            folder of a base model, with ``corrector``.
+        corrector: Hub id or folder of a published corrector.
         checkpoint: The folder that `train` filled.
     """
 
     steps: int = 20
     beam: int = 1
+    search: Literal["best", "parity"] = "best"
+    start: str | None = None
+    feedback: bool | None = None
+    dtype: Literal["float32", "float64", "bfloat16"] | None = None
+    published: str | None = None
+    corrector: str | None = None
     checkpoint: Path | None = None
     context: BuildContext
     _loaded: dict[str, Networks] = field(
@@ -64,8 +85,17 @@ class Vec2Text:
         """Refuse what cannot be done."""
         if self.steps < 0:
             raise BadParameter(f"vec2text: steps must be 0 or more, not {self.steps}")
-        if self.beam != 1:
-            raise BadParameter(f"vec2text: beam must be 1, not {self.beam}; wider is not built yet")
+        if self.beam < 1:
+            raise BadParameter(f"vec2text: beam must be 1 or more, not {self.beam}")
+        if self.beam > 1 and not self.steps:
+            raise BadParameter(
+                f"vec2text: beam={self.beam} follows guesses from step to step, and steps=0 has "
+                "none; leave beam out or give steps"
+            )
+        if self.published is not None and self.checkpoint is not None:
+            raise BadParameter("vec2text: give published= or checkpoint=, not both")
+        if self.corrector is not None and self.published is None:
+            raise BadParameter("vec2text: corrector= goes with published=")
 
     def train(self, texts: Sequence[str], oracle: Oracle, context: TrainContext) -> TrainReport:
         """Train both networks into ``context.folder``; options are those of `train.Choices`."""
@@ -73,11 +103,50 @@ class Vec2Text:
 
         return train(texts, oracle, context)
 
+    def check_space(self, space: Space) -> None:
+        """Refuse a space that published weights were not trained on.
+
+        Raises:
+            SpaceMismatch: naming both spaces.
+            BadInput, CorruptArtifact: the checkpoint cannot be had or read.
+        """
+        if self.published is None:
+            return
+        from v2t_plugins.attacks.vec2text import pairs
+
+        pair, who = pairs.find_pair(self.published, self.corrector), f"vec2text {self.published}"
+        if pair.embedder:
+            pairs.refuse_by_looks(pair.embedder, space, who)
+        settings = pairs.read_settings(self._source().folder(pair.base))
+        embedder = pairs.embedder_of(pair, settings)
+        if not embedder:
+            log.warning(
+                "%s was trained on the embedder that vec2text calls %r, which cannot be compared "
+                "with this one; only the number of dimensions is",
+                who,
+                settings.get("embedder_model_name"),
+            )
+            return
+        pairs.refuse_by_looks(embedder, space, who)
+        try:
+            theirs: Space = self.context.build("embedders", embedder).space
+        except BadInput as error:
+            log.warning("%s: its embedder's weights are not compared: %s", who, error)
+            return
+        pairs.refuse_other_space(embedder, theirs, space, who)
+
     def invert(self, vectors: Vectors, oracle: Oracle) -> list[str]:
-        """Return the closest text found for each row of ``vectors`` (n, d)."""
+        """Return the text found for each row of ``vectors`` (n, d)."""
+        return [trace.text for trace in self._search(vectors, oracle, trace=False)]
+
+    def invert_traced(self, vectors: Vectors, oracle: Oracle) -> list[Trace]:
+        """Return the text found for each row of ``vectors`` (n, d), and every step to it."""
+        return self._search(vectors, oracle, trace=True)
+
+    def _search(self, vectors: Vectors, oracle: Oracle, *, trace: bool) -> list[Trace]:
         if not len(vectors):
             return []
-        from v2t_plugins.attacks.vec2text.search import BATCH_SIZE, search
+        from v2t_plugins.attacks.vec2text.search import BATCH_SIZE, Search
 
         networks = self._networks()
         if vectors.shape[1] != networks.config.dim:
@@ -88,17 +157,56 @@ class Vec2Text:
         if oracle.space.normalize:
             lengths = np.linalg.norm(vectors, axis=1, keepdims=True)
             vectors = (vectors / np.maximum(lengths, 1e-12)).astype(np.float32)
-        size = self.context.batch_size or BATCH_SIZE
-        return search(networks, vectors, oracle, steps=self.steps, batch_size=size)
+        return Search(
+            networks=networks,
+            oracle=oracle,
+            steps=self.steps,
+            beam=self.beam,
+            mode=self.search,
+            start=self._beginning(networks),
+            batch_size=self.context.batch_size or BATCH_SIZE,
+            trace=trace,
+        ).run(vectors)
+
+    def _beginning(self, networks: Networks) -> Callable[[Vectors], str] | None:
+        if self.start is None:
+            return None
+        from v2t_plugins.attacks.vec2text.starts import starting_text
+
+        return starting_text(self.start, networks)
+
+    def _source(self) -> Any:
+        from v2t_plugins.attacks.vec2text.published import Source
+
+        return Source(offline=self.context.offline, allow_bin=self.context.allow_bin)
 
     def _networks(self) -> Networks:
-        if self.checkpoint is None:
-            raise MissingCheckpoint("vec2text has no checkpoint; train one, or give checkpoint=")
         if "networks" not in self._loaded:
-            from v2t_plugins.attacks.vec2text.search import Networks
-
-            self._loaded["networks"] = Networks.load(self.checkpoint, self.context.device)
+            self._loaded["networks"] = self._load()
         return self._loaded["networks"]
+
+    def _load(self) -> Networks:
+        import torch
+
+        dtype: torch.dtype = getattr(torch, self.dtype or "float32")
+        if self.published is not None:
+            from v2t_plugins.attacks.vec2text.pairs import find_pair
+            from v2t_plugins.attacks.vec2text.published import load_pair
+
+            networks = load_pair(
+                find_pair(self.published, self.corrector),
+                self._source(),
+                device=self.context.device,
+                dtype=dtype,
+                parity=self.search == "parity",
+            )
+        elif self.checkpoint is not None:
+            from v2t_plugins.attacks.vec2text.networks import Networks
+
+            networks = Networks.load(self.checkpoint, self.context.device, dtype)
+        else:
+            raise MissingCheckpoint("vec2text has no checkpoint; train one, or give checkpoint=")
+        return networks if self.feedback is None else networks.with_feedback(self.feedback)
 
 
 @hookimpl
@@ -109,5 +217,6 @@ def v2t_attacks() -> Iterator[Recipe[Attack]]:
         build=Vec2Text,
         source="Morris et al. 2023, sections 4-5",
         learned=True,
+        own_weights=("published",),
         demo=DEMO_TRAINING,
     )

@@ -1,4 +1,4 @@
-"""Writing a text from encoder states: greedy, with cached keys and values."""
+"""Writing texts from encoder states: greedily, or by token beam search."""
 
 from __future__ import annotations
 
@@ -6,66 +6,173 @@ import math
 
 import torch
 from torch import Tensor
-from torch.nn import functional
-from transformers import DynamicCache, EncoderDecoderCache
 
 from v2t_plugins.attacks.vec2text.model import Network
 from v2t_plugins.attacks.vec2text.output_layer import FLOOR
+from v2t_plugins.attacks.vec2text.stepping import StepDecoder
+
+# What transformers' beam search takes off a score that must not be chosen.
+_NEVER = 1.0e9
 
 
-def write_greedily(network: Network, states: Tensor, mask: Tensor, scores: Tensor | None) -> Tensor:
+def write_greedily(
+    network: Network,
+    states: Tensor,
+    mask: Tensor,
+    scores: Tensor | None,
+    longest: int | None = None,
+) -> Tensor:
     """Return the likeliest next subword again and again, (n, t), padded after the end token.
 
     A row that has ended leaves the batch, so a long one does not make the others wait.
     """
     config = network.shape
-    n = len(states)
-    written = torch.full((n, config.max_length), config.pad_id, device=states.device)
+    n, longest = len(states), longest or config.max_length
+    written = torch.full((n, longest), config.pad_id, device=states.device)
     rows = torch.arange(n, device=states.device)
-    last = torch.full((n, 1), config.pad_id, device=states.device)
+    last = torch.full((n,), config.pad_id, device=states.device)
     bonus = _bonus(network, scores, last)
-    cache = _new_cache(network)
-    for position in range(config.max_length):
-        logits = _next_logits(network, last, states, mask, cache)
+    decoder = StepDecoder(network, states, mask, longest=longest)
+    for position in range(longest):
+        logits = _widened(decoder.advance(last))
         if bonus is not None:
-            logits += bonus
-        last = logits.argmax(dim=1, keepdim=True)
-        written[rows, position] = last[:, 0]
+            logits = logits + bonus
+        last = logits.argmax(dim=1)
+        written[rows, position] = last
         if bonus is not None:
-            bonus.scatter_(1, last, _absent(network).expand(len(last), -1).gather(1, last))
-        going = last[:, 0] != config.end_id
+            _strike(network, bonus, last)
+        going = last != config.end_id
         if not going.any():
             break
-        # Moving the cache costs about a step, so it waits until a quarter has ended.
+        # Moving the caches costs about a step, so it waits until a quarter has ended.
         if going.float().mean() < 0.75:
-            rows, last, states, mask = rows[going], last[going], states[going], mask[going]
+            rows, last = rows[going], last[going]
             bonus = bonus[going] if bonus is not None else None
-            cache.batch_select_indices(going.nonzero()[:, 0])
+            decoder.keep_texts(going.nonzero()[:, 0])
     return _blank_after_end(written, config.end_id, config.pad_id)
 
 
-def _new_cache(network: Network) -> EncoderDecoderCache:
-    shape = network.encoder_decoder.decoder.config
-    return EncoderDecoderCache(DynamicCache(config=shape), DynamicCache(config=shape))
+class _Beams:
+    """The open and the finished beams of ``n`` texts, scored as transformers scores them.
+
+    Scores are float32 whatever the network's precision; a finished one is divided by the
+    number of its subwords (length_penalty 1). Wolf et al. 2020, transformers,
+    ``num_beams`` with ``early_stopping=False``.
+    """
+
+    def __init__(self, n: int, k: int, longest: int, pad_id: int, device: torch.device) -> None:
+        self.k, self.longest = k, longest
+        self.open = torch.full((n, k, longest), pad_id, device=device)
+        self.open_scores = torch.zeros(n, k, device=device)
+        # At first all beams are the same, so only one may have successors.
+        self.open_scores[:, 1:] = -_NEVER
+        self.done = self.open.clone()
+        self.done_scores = torch.full((n, k), -_NEVER, device=device)
+        self.is_done = torch.zeros(n, k, dtype=torch.bool, device=device)
+        self.live = torch.ones(n, dtype=torch.bool, device=device)
+
+    def grow(self, log_probabilities: Tensor, position: int, end_id: int) -> Tensor:
+        """Take in what may follow, (n * k, v); return which beam each open one continues, (n, k).
+
+        ``live`` (n,) then says which texts can still improve; the others stay as they are.
+        """
+        n, v = len(self.open), log_probabilities.shape[1]
+        total = log_probabilities.view(n, self.k, v) + self.open_scores.unsqueeze(2)
+        best, places = total.view(n, -1).topk(2 * self.k)  # as many again, should k of them end
+        parents, words = places // v, places % v
+        texts = _gathered(self.open, parents)
+        texts[:, :, position] = words
+        ended = words == end_id
+        if position + 1 == self.longest:
+            ended = torch.ones_like(ended)
+        running = best - ended.float() * _NEVER
+        chosen = running.topk(self.k).indices
+        self.open, self.open_scores = _gathered(texts, chosen), running.gather(1, chosen)
+        self._finish(texts, best, ended, position + 1)
+        can_improve = self.open_scores[:, :1] / (position + 1) > self._worst_done()
+        self.live &= can_improve.any(dim=1)
+        return parents.gather(1, chosen)
+
+    def _finish(self, texts: Tensor, scores: Tensor, ended: Tensor, length: int) -> None:
+        # Only the k best may end; the others stand by to go on.
+        ends = ended.clone()
+        ends[:, self.k :] = False
+        ends &= self.live.unsqueeze(1)
+        scores = scores / length - (~ends).float() * _NEVER
+        together = torch.cat([self.done_scores, scores], dim=1)
+        best = together.topk(self.k).indices
+        self.done = _gathered(torch.cat([self.done, texts], dim=1), best)
+        self.done_scores = together.gather(1, best)
+        self.is_done = torch.cat([self.is_done, ends], dim=1).gather(1, best)
+
+    def _worst_done(self) -> Tensor:
+        worst = self.done_scores.min(dim=1, keepdim=True).values
+        return torch.where(self.is_done, worst, -_NEVER)
+
+    def keep(self, texts: Tensor) -> None:
+        """Go on with some of the texts, by their places."""
+        for name in ("open", "open_scores", "done", "done_scores", "is_done", "live"):
+            setattr(self, name, getattr(self, name)[texts])
 
 
-def _next_logits(
-    network: Network, last: Tensor, states: Tensor, mask: Tensor, cache: EncoderDecoderCache
+def write_beams(
+    network: Network,
+    states: Tensor,
+    mask: Tensor,
+    scores: Tensor | None,
+    *,
+    beams: int,
+    longest: int | None = None,
 ) -> Tensor:
-    out = network.encoder_decoder.decoder(
-        input_ids=last,
-        encoder_hidden_states=states,
-        encoder_attention_mask=mask,
-        past_key_values=cache,
-        use_cache=True,
-    ).last_hidden_state[:, -1]
-    weight = network.encoder_decoder.shared.weight
-    return functional.linear(network.scaled(out), weight).float()  # (n, v)
+    """Return the ``k`` likeliest texts a token beam search finds, best first, (n, k, t).
+
+    Padded after the end token. A text whose open beams cannot win any more leaves the batch.
+    """
+    config = network.shape
+    n, longest = len(states), longest or config.max_length
+    found = torch.full((n, beams, longest), config.pad_id, device=states.device)
+    rows = torch.arange(n, device=states.device)
+    last = torch.full((n * beams,), config.pad_id, device=states.device)
+    if scores is not None:
+        scores = scores.repeat_interleave(beams, dim=0)
+    bonus = _bonus(network, scores, last)
+    held = _Beams(n, beams, longest, config.pad_id, states.device)
+    decoder = StepDecoder(network, states, mask, longest=longest, beams=beams)
+    for position in range(longest):
+        logits = _widened(decoder.advance(last))
+        if bonus is not None:
+            logits = logits + bonus
+        parents = held.grow(logits.float().log_softmax(dim=1), position, config.end_id)
+        if not held.live.any() or position + 1 == longest:
+            found[rows] = held.done
+            break
+        offsets = torch.arange(len(rows), device=states.device).unsqueeze(1) * beams
+        parents = (parents + offsets).flatten()
+        decoder.follow(parents)
+        last = held.open[:, :, position].flatten()
+        if bonus is not None:
+            bonus = bonus[parents]
+            _strike(network, bonus, last)
+        if held.live.float().mean() < 0.75:
+            found[rows] = held.done
+            left = held.live.nonzero()[:, 0]
+            rows = rows[left]
+            held.keep(left)
+            decoder.keep_texts(left)
+            last = last.view(-1, beams)[left].flatten()
+            if bonus is not None:
+                bonus = bonus.view(-1, beams, bonus.shape[1])[left].flatten(0, 1)
+    used = (found != config.pad_id).flatten(0, 1).any(dim=0).nonzero()
+    return found[:, :, : int(used.max()) + 1 if len(used) else 1]
 
 
-def _absent(network: Network) -> Tensor:
-    assert network.lexical is not None
-    return (network.lexical.scale * math.log(FLOOR) + network.lexical.bias).unsqueeze(0)
+def _gathered(texts: Tensor, places: Tensor) -> Tensor:
+    """Return some of the texts (n, m, t), by their places (n, k)."""
+    return texts.gather(1, places.unsqueeze(2).expand(-1, -1, texts.shape[2]))
+
+
+def _widened(logits: Tensor) -> Tensor:
+    return logits if logits.dtype == torch.float64 else logits.float()
 
 
 def _bonus(network: Network, scores: Tensor | None, start: Tensor) -> Tensor | None:
@@ -73,11 +180,19 @@ def _bonus(network: Network, scores: Tensor | None, start: Tensor) -> Tensor | N
     if network.lexical is None or scores is None:
         return None
     bonus = network.lexical.scale * scores + network.lexical.bias
-    return bonus.scatter(1, start, _absent(network).expand(len(start), -1).gather(1, start))
+    _strike(network, bonus, start)
+    return bonus
+
+
+def _strike(network: Network, bonus: Tensor, written: Tensor) -> None:
+    """Set the bonus of subwords just written, (n,), to that of one that is absent."""
+    assert network.lexical is not None
+    absent = network.lexical.scale * math.log(FLOOR) + network.lexical.bias  # (v,)
+    bonus.scatter_(1, written.unsqueeze(1), absent[written].unsqueeze(1))
 
 
 def _blank_after_end(written: Tensor, end_id: int, pad_id: int) -> Tensor:
     ended = (written == end_id).long().cumsum(dim=1) - (written == end_id).long() > 0
     written = written.masked_fill(ended, pad_id)
-    longest = int((written != pad_id).sum(dim=1).max()) if len(written) else 0
-    return written[:, : max(1, longest)]
+    used = (written != pad_id).any(dim=0).nonzero()
+    return written[:, : int(used.max()) + 1 if len(used) else 1]

@@ -17,7 +17,9 @@ from torch import Tensor, nn
 from transformers import T5Config, T5ForConditionalGeneration
 
 from v2t_bench.errors import CorruptArtifact
-from v2t_plugins.attacks.vec2text.output_layer import FLOOR, LexicalTerm, cross_entropy
+from v2t_plugins.attacks.vec2text.lexical import Lexical
+from v2t_plugins.attacks.vec2text.lexical import fit_lexical as fit_lexical
+from v2t_plugins.attacks.vec2text.output_layer import LexicalTerm, cross_entropy
 
 IGNORED = -100
 
@@ -42,6 +44,10 @@ class NetworkConfig:
         layers: Of the encoder, and of the decoder.
         lexical_words: Likely subwords told to the encoder; 0: the networks have no `Lexical`.
         layer_norm: Whether the corrector normalises its input; the oldest published do not.
+        start_in_guess: Whether a guess is shown to the corrector with the decoder's start id
+            before it, masked, as the published ones were trained.
+        ignore_guess_vector: The paper's no-feedback ablation: the corrector is shown the
+            target in place of the guess's vector.
     """
 
     dim: int
@@ -56,6 +62,8 @@ class NetworkConfig:
     dropout: float = 0.1
     lexical_words: int = 0
     layer_norm: bool = True
+    start_in_guess: bool = False
+    ignore_guess_vector: bool = False
     pad_id: int = 0
     end_id: int = 1
 
@@ -95,63 +103,6 @@ class NetworkConfig:
         )
 
 
-class Lexical(nn.Module):
-    """Which subwords a vector speaks of: a ridge regression, fitted in closed form.
-
-    Its log scores are added to the decoder's logits with a learned scale, and a learned bias
-    a subword; one already written is set back to the floor, so it is not written again
-    unless the decoder insists.
-    """
-
-    weight: Tensor
-
-    def __init__(self, config: NetworkConfig) -> None:
-        super().__init__()
-        # One file serves both networks, so their own files leave it out.
-        blank = torch.zeros(config.vocabulary_size, config.dim + 1)
-        self.register_buffer("weight", blank, persistent=False)
-        self.scale = nn.Parameter(torch.tensor(1.0))
-        self.bias = nn.Parameter(torch.zeros(config.vocabulary_size))
-
-    def forward(self, vectors: Tensor) -> Tensor:
-        """Return log scores, (n, v), from log `FLOOR` to 0."""
-        weight = self.weight.float()
-        with torch.autocast(vectors.device.type, enabled=False):
-            scores = vectors.float() @ weight[:, :-1].T + weight[:, -1]
-        logs: Tensor = scores.clamp_(FLOOR, 1.0).log_()
-        return logs
-
-
-def fit_lexical(
-    vectors: Tensor, labels: Tensor, vocabulary_size: int, strength: float = 3.0
-) -> Tensor:
-    """Return the ridge weights from vector to bag of subwords, (v, d + 1), bias last.
-
-    Args:
-        vectors: (n, d).
-        labels: Ids, (n, t); negative ones are padding.
-        vocabulary_size: ``v``.
-        strength: Of the penalty, in units of a mean squared norm of the vectors.
-    """
-    n, d = vectors.shape
-    x = torch.cat([vectors, torch.ones(n, 1)], dim=1).double()  # (n, d + 1)
-    rows = torch.arange(n).unsqueeze(1).expand_as(labels)
-    present = labels >= 0
-    cells = torch.unique(labels[present] * n + rows[present])  # a repeated subword counts once
-    bags = torch.sparse_coo_tensor(
-        torch.stack([cells // n, cells % n]),
-        torch.ones(len(cells), dtype=torch.float64),
-        (vocabulary_size, n),
-        is_coalesced=True,
-        check_invariants=False,
-    )
-    penalty = strength * float(vectors.double().square().sum(dim=1).mean())
-    gram = x.T @ x + penalty * torch.eye(d + 1, dtype=torch.float64)
-    together = torch.sparse.mm(bags, x)  # (v, d + 1)
-    weight: Tensor = torch.linalg.solve(gram, together.T).T.float().contiguous()
-    return weight
-
-
 def _projection(config: NetworkConfig, dropout: float) -> nn.Sequential:
     return nn.Sequential(
         nn.Linear(config.dim, config.dim),
@@ -164,11 +115,13 @@ def _projection(config: NetworkConfig, dropout: float) -> nn.Sequential:
 class Network(nn.Module):
     """What both networks share: the T5, its loss, and its logits."""
 
-    def __init__(self, config: NetworkConfig) -> None:
+    def __init__(self, config: NetworkConfig, t5: T5Config | None = None) -> None:
         super().__init__()
         self.shape = config
-        self.encoder_decoder = config.build_t5()
-        self.lexical = Lexical(config) if config.lexical_words else None
+        self.encoder_decoder = config.build_t5() if t5 is None else T5ForConditionalGeneration(t5)
+        self.lexical = None
+        if config.lexical_words:
+            self.lexical = Lexical(dim=config.dim, vocabulary_size=config.vocabulary_size)
 
     def spread(self, projection: nn.Module, vectors: Tensor) -> Tensor:
         """Return vectors as pseudo tokens, (n, s, d_model)."""
@@ -192,7 +145,24 @@ class Network(nn.Module):
 
     def scaled(self, states: Tensor) -> Tensor:
         """Return decoder states as the tied output layer expects them."""
+        if not self.encoder_decoder.config.scale_decoder_outputs:
+            return states
         return states * float(self.shape.d_model**-0.5)
+
+    def logits(self, decoder_states: Tensor) -> Tensor:
+        """Return what the decoder says of every subword, (..., v), the lexical term apart."""
+        weight = self.encoder_decoder.shared.weight
+        return nn.functional.linear(self.scaled(decoder_states), weight)
+
+    def decode(self, ids: Tensor, states: Tensor, mask: Tensor) -> Tensor:
+        """Return decoder states, (n, t, d_model), of ``ids`` that begin with the start id."""
+        out: Tensor = self.encoder_decoder.decoder(
+            input_ids=ids,
+            encoder_hidden_states=states,
+            encoder_attention_mask=mask,
+            use_cache=False,
+        ).last_hidden_state
+        return out
 
     def loss(
         self, states: Tensor, mask: Tensor, labels: Tensor, scores: Tensor | None
@@ -201,12 +171,7 @@ class Network(nn.Module):
         start = torch.full_like(labels[:, :1], self.shape.pad_id)
         shifted = torch.cat([start, labels[:, :-1]], dim=1)
         shifted = shifted.masked_fill(shifted == IGNORED, self.shape.pad_id)
-        out = self.encoder_decoder.decoder(
-            input_ids=shifted,
-            encoder_hidden_states=states,
-            encoder_attention_mask=mask,
-            use_cache=False,
-        ).last_hidden_state
+        out = self.decode(shifted, states, mask)
         real = labels != IGNORED  # (n, t)
         term = None
         if self.lexical is not None and scores is not None:
@@ -224,8 +189,8 @@ class Network(nn.Module):
 class Inverter(Network):
     """From a vector to a first guess: the paper's base model."""
 
-    def __init__(self, config: NetworkConfig) -> None:
-        super().__init__(config)
+    def __init__(self, config: NetworkConfig, t5: T5Config | None = None) -> None:
+        super().__init__(config, t5)
         self.embedding_transform = _projection(config, config.dropout)
 
     def encode(self, vectors: Tensor) -> tuple[Tensor, Tensor, Tensor | None]:
@@ -247,8 +212,8 @@ class Inverter(Network):
 class Corrector(Network):
     """From a vector, a guess and the guess's vector to a better guess."""
 
-    def __init__(self, config: NetworkConfig) -> None:
-        super().__init__(config)
+    def __init__(self, config: NetworkConfig, t5: T5Config | None = None) -> None:
+        super().__init__(config, t5)
         self.embedding_transform_1 = _projection(config, 0.0)
         self.embedding_transform_2 = _projection(config, 0.0)
         self.embedding_transform_3 = _projection(config, 0.0)
@@ -262,6 +227,8 @@ class Corrector(Network):
         ``| target | guess | target - guess | words of the guess`` where ``|`` is the end
         token, then the likely subwords. ``guesses`` (n, t) is padded with the padding id.
         """
+        if self.shape.ignore_guess_vector:
+            guess_vectors = vectors
         n = len(vectors)
         end = torch.full((n, 1), self.shape.end_id, dtype=torch.long, device=vectors.device)
         separator = self.words(end)

@@ -1,178 +1,300 @@
-"""Guessing a text, and correcting the guess until it lands no closer to its vector."""
+"""Guessing a text, and correcting the guess by looking where it lands.
+
+Two searches over the same networks. `best` is ours: every text tried is kept with its
+cosine, and each step corrects the closest ones that were not corrected yet. `parity` is
+that of vec2text 0.0.13 step for step: only the candidates of a step compete, nothing
+better is kept, and with one beam nothing is compared at all. A correction depends on the
+target and the guess alone, so what was corrected once is remembered, and a row that comes
+back to where it was leaves the batch: its answer after any number of steps is read off the
+circle it goes in.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
-from pathlib import Path
-from typing import Any
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Literal, TypeAlias
 
 import numpy as np
 import torch
-from torch import Tensor
-from transformers import PreTrainedTokenizerBase
 
-from v2t_bench.contracts import Vectors
-from v2t_bench.errors import CorruptArtifact
+from v2t_bench.contracts import Round, Trace, Vectors
 from v2t_bench.threat import Oracle
-from v2t_plugins.attacks.vec2text.generate import write_greedily
-from v2t_plugins.attacks.vec2text.model import Corrector, Inverter, NetworkConfig
-from v2t_plugins.networks import load_network, load_tensors, read_json
-from v2t_plugins.subwords import read_tokenizer
-from v2t_plugins.training import autocast
+from v2t_plugins.attacks.vec2text.networks import BATCH_SIZE as BATCH_SIZE
+from v2t_plugins.attacks.vec2text.networks import Draft, Ids
+from v2t_plugins.attacks.vec2text.networks import Networks as Networks
+from v2t_plugins.attacks.vec2text.networks import encode_texts as encode_texts
 
-BATCH_SIZE = 128
+Mode: TypeAlias = Literal["best", "parity"]
+
+# Float32 vectors of one text differ by about 1e-7 between two batches: nothing comes closer.
+_ARRIVED = 1 - 1e-6
+
+
+@dataclass(eq=False)
+class _Node:
+    """A guess in the search of one row; ``after`` are its corrections once they are known."""
+
+    draft: Draft
+    vector: Vectors | None = None  # (d,)
+    cosine: float | None = None
+    after: list[_Node] | None = None
+
+
+_State: TypeAlias = tuple[_Node, ...]
+
+
+@dataclass(eq=False)
+class _Row:
+    """The search of one text."""
+
+    target: Vectors  # (d,)
+    first: _Node
+    nodes: dict[Ids, _Node] = field(default_factory=dict)
+    rounds: list[Round] = field(default_factory=list)
+    answer: _Node | None = None
+
+    def node(self, draft: Draft) -> _Node:
+        """Return the node of a guess, the one there is if it was made before."""
+        return self.nodes.setdefault(draft.ids, _Node(draft))
 
 
 @dataclass(frozen=True, kw_only=True)
-class Networks:
-    """A trained attack in memory; without a corrector it only makes first guesses."""
+class Search:
+    """How to look for the text of a vector.
 
-    inverter: Inverter
-    corrector: Corrector | None
-    tokenizer: PreTrainedTokenizerBase
-    device: str = "cpu"
+    Args:
+        networks: They guess and correct.
+        oracle: Embeds guesses.
+        steps: Corrections; 0 gives the base model's own text.
+        beam: Guesses followed at a time, and texts tried for each.
+        mode: See the module.
+        start: Makes the first guess of a target, in place of the base model.
+        batch_size: Rows worked on at once.
+        trace: Whether to keep the rounds; parity embeds guesses for it that it needs for
+            nothing else.
+        remember: Off, every correction of every step is computed again, as the reference
+            does; for measuring what remembering changes.
+    """
 
-    @property
-    def config(self) -> NetworkConfig:
-        """Return the shape of both networks."""
-        return self.inverter.shape
+    networks: Networks
+    oracle: Oracle
+    steps: int = 20
+    beam: int = 1
+    mode: Mode = "best"
+    start: Callable[[Vectors], str] | None = None
+    batch_size: int = BATCH_SIZE
+    trace: bool = False
+    remember: bool = True
 
-    @classmethod
-    def load(cls, folder: Path, device: str = "cpu") -> Networks:
-        """Return the networks that training left in ``folder``.
+    def run(self, vectors: Vectors) -> list[Trace]:
+        """Return the answer for each of ``vectors``, (n, d), and its rounds if they are kept."""
+        return [
+            Trace(text=(row.answer or row.first).draft.text, rounds=tuple(row.rounds))
+            for row in self._rows(vectors)
+        ]
 
-        Raises:
-            CorruptArtifact: a file is missing, damaged, or does not fit the others.
-        """
-        config = NetworkConfig.from_json(read_json(folder / "config.json"))
-        tokenizer = read_tokenizer(folder)
-        if len(tokenizer) > config.vocabulary_size:
-            raise CorruptArtifact(
-                f"{folder} holds a tokenizer of {len(tokenizer)} subwords and networks of "
-                f"{config.vocabulary_size}; train again"
+    def drafts(self, vectors: Vectors) -> list[Draft]:
+        """Return the answer for each of ``vectors``, (n, d), in subwords too."""
+        return [(row.answer or row.first).draft for row in self._rows(vectors)]
+
+    def _rows(self, vectors: Vectors) -> Iterator[_Row]:
+        for place in range(0, len(vectors), self.batch_size):
+            rows = self._begin(vectors[place : place + self.batch_size])
+            if self.steps:
+                (self._best if self.mode == "best" else self._parity)(rows)
+            elif self.trace:
+                self._look([(row, row.first) for row in rows], 0)
+            yield from rows
+
+    def _begin(self, targets: Vectors) -> list[_Row]:
+        # vec2text 0.0.13 lets a text that is not corrected be as long as a correction.
+        alone = self.mode == "parity" and not self.steps
+        longest = self.networks.longest_correction if alone else None
+        if self.start is None or self.mode == "parity":
+            drafts = self.networks.first_drafts(targets, longest=longest)
+        else:
+            drafts = [self.networks.draft(self.start(target)) for target in targets]
+        rows = []
+        for target, draft in zip(targets, drafts, strict=True):
+            rows.append(_Row(target, _Node(draft)))
+            rows[-1].nodes[draft.ids] = rows[-1].first
+        return rows
+
+    # ------------------------------------------------------------------ shared
+    def _embed(self, nodes: Iterable[tuple[_Row, _Node]]) -> None:
+        """Give the nodes their vectors and cosines; a text is asked once."""
+        lacking = [(row, node) for row, node in nodes if node.vector is None]
+        texts = list(dict.fromkeys(node.draft.text for _, node in lacking))
+        if not texts:
+            return
+        tokens = self.networks.guess_tokens
+        landed = self.oracle.embed(texts, "document", max_tokens=tokens)
+        places = {text: place for place, text in enumerate(texts)}
+        for row, node in lacking:
+            node.vector = landed[places[node.draft.text]]
+            node.cosine = float(cosines(node.vector[None], row.target[None])[0])
+
+    def _correct(self, wanted: Sequence[tuple[_Row, _Node]]) -> None:
+        """Give the nodes their corrections."""
+        if self.remember:
+            wanted = [(row, node) for row, node in wanted if node.after is None]
+        # A state may hold one guess several times.
+        wanted = list({id(node): (row, node) for row, node in wanted}.values())
+        self._embed(wanted)
+        for place in range(0, len(wanted), self.batch_size):
+            part = wanted[place : place + self.batch_size]
+            vectors = [node.vector for _, node in part if node.vector is not None]
+            tried = self.networks.corrections(
+                np.stack([row.target for row, _ in part]),
+                [node.draft for _, node in part],
+                np.stack(vectors),
+                beams=self.beam,
             )
-        # What they draw at first is overwritten; the caller's randomness stays as it was.
-        with torch.random.fork_rng(devices=[]):
-            inverter, corrector = Inverter(config), Corrector(config)
-        load_network(folder / "base.safetensors", inverter)
-        load_network(folder / "corrector.safetensors", corrector)
-        if config.lexical_words:
-            weight = load_tensors(folder / "lexical.safetensors").get("weight")
-            for network in (inverter, corrector):
-                set_lexical(network.lexical, weight, folder)
-        return cls(
-            inverter=inverter.to(device).eval(),
-            corrector=corrector.to(device).eval(),
-            tokenizer=tokenizer,
-            device=device,
-        )
+            for (row, node), drafts in zip(part, tried, strict=True):
+                node.after = [row.node(draft) for draft in drafts]
 
-    def first_guesses(self, vectors: Vectors, *, fast: bool = False) -> list[str]:
-        """Return the base model's text for each vector, (n, d).
+    def _look(self, nodes: Sequence[tuple[_Row, _Node]], step: int) -> None:
+        """Add a round to each row: where its node stands."""
+        self._embed(nodes)
+        for row, node in nodes:
+            cosine = node.cosine if node.cosine is not None else 0.0
+            row.rounds.append(Round(step=step, text=node.draft.text, cosine=cosine))
 
-        ``fast`` allows bfloat16, whose rounding may depend on what else is in the batch.
-        """
-        with torch.no_grad(), _precision(self.device, fast):
-            states = self.inverter.encode(self._tensor(vectors))
-            return self._spell(write_greedily(self.inverter, *states))
+    # ------------------------------------------------------------------ best
+    def _best(self, rows: list[_Row]) -> None:
+        self._embed((row, row.first) for row in rows)
+        if self.trace:
+            self._look([(row, row.first) for row in rows], 0)
+        for row in rows:
+            row.answer = row.first
+        # By text: two spellings of one text land on one spot.
+        seen = {id(row): {row.first.draft.text} for row in rows}
+        waiting = {id(row): [row.first] for row in rows}
+        for step in range(1, self.steps + 1):
+            going = [row for row in rows if waiting[id(row)] and not _arrived(row.answer)]
+            if not going:
+                break
+            turn = {id(row): waiting[id(row)][: self.beam] for row in going}
+            self._correct([(row, node) for row in going for node in turn[id(row)]])
+            tried = {id(row): _fresh(turn[id(row)], seen[id(row)]) for row in going}
+            self._embed((row, node) for row in going for node in tried[id(row)])
+            for row in going:
+                fresh = sorted(tried[id(row)], key=_closeness, reverse=True)
+                left = sorted(waiting[id(row)][self.beam :] + fresh, key=_closeness, reverse=True)
+                # What cannot come to its turn any more needs no memory.
+                waiting[id(row)] = left[: self.beam * (self.steps - step)]
+                row.nodes.clear()
+                if fresh and row.answer and _closeness(fresh[0]) > _closeness(row.answer):
+                    row.answer = fresh[0]
+                if fresh and self.trace:
+                    self._look([(row, fresh[0])], step)
 
-    def corrections(
-        self, vectors: Vectors, guesses: Sequence[str], guess_vectors: Vectors
-    ) -> list[str]:
-        """Return the corrector's text for each target, guess, and guess's vector."""
-        assert self.corrector is not None
-        ids = self.subwords(guesses).to(self.device)
-        with torch.no_grad(), _precision(self.device, fast=False):
-            states = self.corrector.encode(self._tensor(vectors), self._tensor(guess_vectors), ids)
-            return self._spell(write_greedily(self.corrector, *states))
+    # ------------------------------------------------------------------ parity
+    def _parity(self, rows: list[_Row]) -> None:
+        past: dict[int, list[_State]] = {id(row): [(row.first,)] for row in rows}
+        if self.trace:
+            self._look([(row, row.first) for row in rows], 0)
+        going = rows
+        for step in range(1, self.steps + 1):
+            if step == 1 and self.start is not None:
+                states: list[_State] = [
+                    (row.node(self.networks.draft(self.start(row.target))),) for row in going
+                ]
+            else:
+                states = self._advance(going, past, last=step == self.steps)
+            if self.trace:
+                self._look([(row, s[0]) for row, s in zip(going, states, strict=True)], step)
+            stay = []
+            for row, state in zip(going, states, strict=True):
+                row.answer = state[0]
+                history = past[id(row)]
+                if self.remember and step < self.steps and state in history:
+                    row.answer = self._read_off(history, history.index(state), step)
+                else:
+                    history.append(state)
+                    stay.append(row)
+            going = stay
 
-    def subwords(self, texts: Sequence[str]) -> Tensor:
-        """Return ids, (n, t), cut to the longest the networks write and padded."""
-        return encode_texts(self.tokenizer, texts, self.config)
+    def _advance(
+        self, going: list[_Row], past: dict[int, list[_State]], *, last: bool
+    ) -> list[_State]:
+        """Return the next state of each row: of the last step, the one closest candidate."""
+        if not self.remember:
+            for node in (node for row in going for node in row.nodes.values()):
+                node.vector = None
+        self._correct([(row, node) for row in going for node in past[id(row)][-1]])
+        pools = {id(row): _candidates(past[id(row)][-1]) for row in going}
+        if self.beam == 1:
+            return [(pools[id(row)][0],) for row in going]
+        self._embed((row, node) for row in going for node in pools[id(row)])
+        states = []
+        for row in going:
+            pool = pools[id(row)]
+            chosen = (_closest(pool),) if last else _closest_unlike(pool, self.beam)
+            states.append(chosen)
+            for node in pool:
+                if node not in chosen:
+                    node.vector = None  # asked again if it is ever chosen
+        return states
 
-    def _tensor(self, vectors: Vectors) -> Tensor:
-        return torch.from_numpy(np.ascontiguousarray(vectors)).to(self.device)
+    def _read_off(self, history: list[_State], at: int, step: int) -> _Node:
+        """Return the answer of a row whose state of ``step`` is that of step ``at``."""
+        around = step - at
+        if self.beam == 1:
+            return history[at + (self.steps - at) % around][0]
+        # The last step chooses one among the candidates of the state before it.
+        return _closest(_candidates(history[at + (self.steps - 1 - at) % around]))
 
-    def _spell(self, ids: Tensor) -> list[str]:
-        decode: Any = self.tokenizer.batch_decode
-        texts = decode(ids.cpu(), skip_special_tokens=True, clean_up_tokenization_spaces=False)
-        return [str(text).strip() for text in texts]
+
+def _arrived(node: _Node | None) -> bool:
+    return node is not None and node.cosine is not None and node.cosine >= _ARRIVED
 
 
-def set_lexical(lexical: Any, weight: Tensor | None, folder: Path) -> None:
-    """Give a network its ridge weights, (v, d + 1).
+def _closeness(node: _Node) -> float:
+    return -2.0 if node.cosine is None else node.cosine
 
-    Raises:
-        CorruptArtifact: they are missing or of another shape.
+
+def _fresh(corrected: Iterable[_Node], seen: set[str]) -> list[_Node]:
+    """Return corrections with a text not seen before, and take note of them."""
+    fresh = []
+    for node in corrected:
+        for after in node.after or ():
+            if after.draft.text not in seen:
+                seen.add(after.draft.text)
+                fresh.append(after)
+        node.after, node.vector = [], None  # it does not come to its turn again
+    return fresh
+
+
+def _candidates(state: _State) -> list[_Node]:
+    return [after for node in state for after in node.after or ()]
+
+
+def _ranked(pool: list[_Node]) -> list[int]:
+    # As the reference ranks, since equal cosines are ordered by what topk does.
+    scores = torch.tensor([_closeness(node) for node in pool], dtype=torch.float64)
+    ranked: list[int] = scores.topk(len(pool)).indices.tolist()
+    return ranked
+
+
+def _closest(pool: list[_Node]) -> _Node:
+    scores = torch.tensor([_closeness(node) for node in pool], dtype=torch.float64)
+    return pool[int(scores.argmax())]
+
+
+def _closest_unlike(pool: list[_Node], wanted: int) -> _State:
+    """Return the closest different nodes; the last again where there are too few.
+
+    The reference stops with an error there.
     """
-    if weight is None or weight.shape != lexical.weight.shape:
-        raise CorruptArtifact(f"{folder / 'lexical.safetensors'} does not fit config.json")
-    lexical.weight.copy_(weight)
-
-
-def encode_texts(
-    tokenizer: PreTrainedTokenizerBase, texts: Sequence[str], config: NetworkConfig
-) -> Tensor:
-    """Return the ids of ``texts``, (n, t), with the end token, padded with the padding id."""
-    encoded: Any = tokenizer(list(texts), add_special_tokens=False)
-    rows = [[*row[: config.max_length - 1], config.end_id] for row in encoded["input_ids"]]
-    ids = torch.full((len(rows), max(map(len, rows), default=1)), config.pad_id)
-    for index, row in enumerate(rows):
-        ids[index, : len(row)] = torch.tensor(row)
-    return ids
-
-
-def _precision(device: str, fast: bool) -> torch.autocast:
-    if fast:
-        return autocast(device)
-    return torch.autocast(device.split(":")[0], enabled=False)
-
-
-def search(
-    networks: Networks, vectors: Vectors, oracle: Oracle, *, steps: int, batch_size: int
-) -> list[str]:
-    """Return for each vector (n, d) the closest of all texts tried, by cosine.
-
-    The first guess is the base model's. Each step embeds the guesses as documents and asks
-    the corrector for better ones. The next guess depends on the last alone, so a row that
-    returns to a text it had is going in circles: it leaves the batch.
-    """
-    found: list[str] = []
-    for start in range(0, len(vectors), batch_size):
-        targets = vectors[start : start + batch_size]
-        guesses = networks.first_guesses(targets)
-        found += _correct(networks, targets, guesses, oracle, steps) if steps else guesses
-    return found
-
-
-def _correct(
-    networks: Networks, targets: Vectors, guesses: list[str], oracle: Oracle, steps: int
-) -> list[str]:
-    best, current = list(guesses), list(guesses)
-    seen = [{guess} for guess in guesses]
-    at = oracle.embed(current, "document")  # (n, d)
-    closest = cosines(at, targets)
-    going = np.arange(len(targets))
-    for _ in range(steps):
-        tried = networks.corrections(targets[going], [current[row] for row in going], at[going])
-        fresh = [place for place, row in enumerate(going) if tried[place] not in seen[row]]
-        going = going[fresh]
-        if not len(going):
-            break
-        new = [tried[place] for place in fresh]
-        landed = oracle.embed(new, "document")
-        at[going] = landed
-        for row, text, close in zip(going, new, cosines(landed, targets[going]), strict=True):
-            seen[row].add(text)
-            current[row] = text
-            if close > closest[row]:
-                best[row], closest[row] = text, close
-    return best
+    unlike = list(dict.fromkeys(pool[place] for place in _ranked(pool)))[:wanted]
+    return tuple(unlike + unlike[-1:] * (wanted - len(unlike)))
 
 
 def cosines(left: Vectors, right: Vectors) -> Vectors:
     """Return the cosine of each row of ``left`` with the same row of ``right``, (n,)."""
-    lengths = np.linalg.norm(left, axis=1) * np.linalg.norm(right, axis=1)
-    together: Vectors = np.einsum("nd,nd->n", left, right) / np.maximum(lengths, 1e-12)
+    wide_left, wide_right = left.astype(np.float64), right.astype(np.float64)
+    lengths = np.linalg.norm(wide_left, axis=1) * np.linalg.norm(wide_right, axis=1)
+    together: Vectors = np.einsum("nd,nd->n", wide_left, wide_right) / np.maximum(lengths, 1e-12)
     return together
