@@ -13,7 +13,7 @@ from typing import Literal
 import numpy as np
 
 from v2t_bench.checkpoints import read_checkpoint
-from v2t_bench.contracts import Attack, BuildContext, Space, Vectors, check_guesses
+from v2t_bench.contracts import Attack, BuildContext, Space, check_guesses
 from v2t_bench.environment import describe
 from v2t_bench.errors import BadInput, CorruptArtifact, Skipped, V2TError
 from v2t_bench.matrix import Cell, Scene
@@ -29,6 +29,7 @@ from v2t_bench.samples import (
 )
 from v2t_bench.scene import Stage
 from v2t_bench.scoring.bleu import bleu_signatures
+from v2t_bench.scoring.cosine import cosine_per_pair
 from v2t_bench.store import Store
 from v2t_bench.texts import cut
 from v2t_bench.threat import Oracle
@@ -171,7 +172,7 @@ class Harness:
         table, scores = score_samples(
             samples_table(
                 guesses=guesses,
-                cosines=_cosines(guessed, stage.documents[stage.attacked]),
+                cosines=cosine_per_pair(guessed, stage.documents[stage.attacked]).tolist(),
                 **stage.attacked_texts(),
             ),
             stage.scene.embedder.space,
@@ -269,15 +270,6 @@ def describe_cell(cell: Cell) -> str:
     """Return corpus, defense and attack of a cell for a log line."""
     parts = [cell.labels["corpus"], cell.labels["defense"], cell.labels.get("attack", "retrieval")]
     return " / ".join(parts)
-
-
-def _cosines(a: Vectors, b: Vectors) -> list[float]:
-    """Return the cosine of each pair of rows, (n,); 0 where one has no direction."""
-    wide_a, wide_b = a.astype(np.float64), b.astype(np.float64)
-    lengths = np.linalg.norm(wide_a, axis=1) * np.linalg.norm(wide_b, axis=1)
-    products = (wide_a * wide_b).sum(axis=1)
-    cosines = np.divide(products, lengths, out=np.zeros_like(products), where=lengths > 0)
-    return [float(value) for value in np.clip(cosines, -1.0, 1.0)]
 
 
 def rescore(store: Store, result: Result, space: Space) -> Result:

@@ -15,7 +15,6 @@ from typing import Any
 from v2t_bench.checkpoints import shelf
 from v2t_bench.composition import build_defense, canonical_defense
 from v2t_bench.contracts import (
-    Attack,
     BuildContext,
     Checkpoint,
     Defense,
@@ -33,6 +32,7 @@ from v2t_bench.resolution import (
     UNDEFENDED,
     CheckpointFinder,
     Resolved,
+    check_space,
     expand,
     missing_lines,
     with_floors,
@@ -164,23 +164,12 @@ class Planner:
                         resolved.append(finder.resolve(attack))
                     except MissingCheckpoint as error:
                         missing.append(str(error))
-                    self._check_space(attack, embedder)
+                    check_space(self.registry, self.context, attack, embedder.space)
                 cast = _Cast(self.registry, self.context, grid, corpus, embedder, text)
                 scenes.append(cast.scene(resolved, defenses, threats))
         if missing:
             raise missing_lines(missing)
         return scenes
-
-    def _check_space(self, attack: Spelling, embedder: Embedder) -> None:
-        """Ask the attacks that care, nested ones too, whether they can invert this space."""
-        for value in (attack, *attack.named.values()):
-            if not isinstance(value, Spelling):
-                continue
-            if self.registry.nested_kind("attacks", value) == "attacks":
-                built: Attack = self.registry.build("attacks", value, self.context)
-                check = getattr(built, "check_space", None)
-                if check is not None:
-                    check(embedder.space)
 
     def _finder(
         self,

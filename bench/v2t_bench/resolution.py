@@ -10,7 +10,7 @@ from pathlib import Path
 
 from v2t_bench.canonical import content_hash, hash_file
 from v2t_bench.checkpoints import DEMO, check_fits, fitting, one_of, read_checkpoint
-from v2t_bench.contracts import Checkpoint, Embedder, Kind
+from v2t_bench.contracts import Attack, BuildContext, Checkpoint, Embedder, Kind, Space
 from v2t_bench.errors import MissingCheckpoint
 from v2t_bench.registry import Registry, spelled_parameters
 from v2t_bench.spelling import Spelling, Value, parse
@@ -168,6 +168,22 @@ class CheckpointFinder:
         words = ["v2t-bench", "train", attack, "--texts", "FILE"]
         words += ["--embedder", self.embedder_text, "--max-tokens", str(self.max_tokens)]
         return shlex.join(words)
+
+
+def check_space(registry: Registry, context: BuildContext, attack: Spelling, space: Space) -> None:
+    """Ask the attacks that care, nested ones too, whether they can invert ``space``.
+
+    Raises:
+        SpaceMismatch: one of them cannot.
+    """
+    for value in (attack, *attack.named.values()):
+        if not isinstance(value, Spelling):
+            continue
+        if registry.nested_kind("attacks", value) == "attacks":
+            built: Attack = registry.build("attacks", value, context)
+            check = getattr(built, "check_space", None)
+            if check is not None:
+                check(space)
 
 
 def without_paths(spelling: Spelling) -> Spelling:

@@ -1,10 +1,11 @@
-"""Read the texts an attack is trained on."""
+"""Read texts from a file: those an attack is trained on, or every line as it stands."""
 
 from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 
 from v2t_bench.errors import BadInput, BadParameter
@@ -64,10 +65,35 @@ def read_texts(path: Path, *, limit: int | None = None) -> TextFile:
             if len(seen) == limit:
                 break
     if not seen:
-        raise BadInput(f"{path}: holds no text ({n_blank} blank lines); expected one text a line")
+        raise _no_text(path, n_blank)
     return TextFile(
         texts=list(seen), n_blank=n_blank, n_duplicate=n_duplicate, sha256=digest.hexdigest()
     )
+
+
+def read_every_text(path: Path, *, limit: int | None = None) -> list[str]:
+    """Return the text of every line of a file as `read_texts` takes it, without surrounding space.
+
+    Repeated texts stay, and so do blank ones, as "": the n-th text is that of line n.
+
+    Args:
+        path: The file.
+        limit: Read no further than so many lines, or None for all.
+
+    Raises:
+        BadInput: naming file and line: it is not such a file, or all of it is blank.
+        BadParameter: ``limit`` is below 1.
+    """
+    if limit is not None and limit < 1:
+        raise BadParameter(f"limit={limit} reads no text; give 1 or more, or leave it out")
+    texts = list(islice(_texts(path), limit))
+    if not any(texts):
+        raise _no_text(path, len(texts))
+    return texts
+
+
+def _no_text(path: Path, n_blank: int) -> BadInput:
+    return BadInput(f"{path}: holds no text ({n_blank} blank lines); expected one text a line")
 
 
 def _texts(path: Path) -> Iterator[str]:

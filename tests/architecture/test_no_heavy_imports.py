@@ -48,7 +48,9 @@ def test_importing_the_package_imports_nothing_heavy(run_python: Run) -> None:
     assert imported(done.stdout) & HEAVY == set()
 
 
-@pytest.mark.parametrize("arguments", [["--help"], ["--version"], ["list"], ["run", "--help"]])
+@pytest.mark.parametrize(
+    "arguments", [["--help"], ["--version"], ["list"], ["run", "--help"], ["invert", "--help"]]
+)
 def test_a_question_imports_nothing_heavy(run_python: Run, arguments: list[str]) -> None:
     done = run_python("-c", TELL, *arguments)
 

@@ -10,7 +10,7 @@ import pytest
 import zstandard
 
 from v2t_bench.errors import BadInput, BadParameter
-from v2t_bench.training_text import read_texts
+from v2t_bench.training_text import read_every_text, read_texts
 
 ROWS = b'{"text": "one two"}\n{"title": "A", "text": "three"}\n{"title": null, "text": "four"}\n'
 
@@ -61,6 +61,27 @@ def test_blank_and_repeated_lines_are_left_out_and_counted(tmp_path: Path) -> No
 def test_blank_lines_and_blank_texts_of_records_are_counted(tmp_path: Path) -> None:
     found = read_texts(written(tmp_path, "t.jsonl", b'\n{"text": " "}\n{"text": "a"}\n'))
     assert (found.texts, found.n_blank) == (["a"], 2)
+
+
+@pytest.mark.parametrize("ending", ["", ".gz", ".zst"])
+def test_every_line_can_be_read_blank_and_repeated_ones_too(tmp_path: Path, ending: str) -> None:
+    path = written(tmp_path, f"t.txt{ending}", compress(ending, b"a\n\n a \nb"))
+    assert read_every_text(path) == ["a", "", "a", "b"]
+    rows = b'{"text": "a", "title": "T"}\n\n{"text": " "}\n'
+    path = written(tmp_path, f"t.jsonl{ending}", compress(ending, rows))
+    assert read_every_text(path) == ["T a", "", ""]
+
+
+def test_a_limit_of_lines_reads_no_further(tmp_path: Path) -> None:
+    assert read_every_text(written(tmp_path, "t.txt", b"\na\nb\n\xff\n"), limit=2) == ["", "a"]
+
+
+def test_lines_that_are_all_blank_or_none_are_refused(tmp_path: Path) -> None:
+    path = written(tmp_path, "t.txt", b" \n\n")
+    with pytest.raises(BadInput, match=r"holds no text \(2 blank lines\)"):
+        read_every_text(path)
+    with pytest.raises(BadParameter, match="limit=0"):
+        read_every_text(path, limit=0)
 
 
 def test_the_hash_is_of_the_texts_and_not_of_how_they_are_stored(tmp_path: Path) -> None:

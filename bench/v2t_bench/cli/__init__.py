@@ -13,6 +13,7 @@ import click
 VERBS = {
     "run": "Measure every combination of corpus, embedder, defense and attack.",
     "train": "Train an attack on texts of your own.",
+    "invert": "Read text back out of a text's vector, or out of vectors of your own.",
     "list": "List attacks, defenses, embedders, datasets and plugins.",
     "info": "Tell everything about one component.",
     "score": "Compute every score of stored results anew, without a model.",
