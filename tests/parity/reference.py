@@ -1,21 +1,22 @@
 """The reference implementation, vec2text 0.0.13, made to run on today's transformers.
 
-Three things are mended, and nothing of its algorithm. `evaluate.load` would fetch scripts from
+Four things are mended, and nothing of its algorithm. `evaluate.load` would fetch scripts from
 a hub: the scores it is asked for are computed by the libraries underneath. Its multi-step
 generation raises a number to `generation_config.length_penalty`, which transformers 5 leaves
 empty: 1.0, the former default. And the beam search of transformers 5 fills what is left of a
 finished beam with the end token where the padding id is 0, as T5's is; up to transformers 4
 that was padding. The corrector reads what stands there, so a text would depend on how long
-the other texts of its batch are.
+the other texts of its batch are. Last, its from_pretrained: see `load_models`.
 """
 
 from __future__ import annotations
 
 import contextlib
 import io
+import json
 import os
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -23,8 +24,10 @@ from typing import Any
 import numpy as np
 import sacrebleu
 import torch
+from safetensors.torch import load_model
 from torch import Tensor
 from transformers import (
+    AutoTokenizer,
     BertConfig,
     BertModel,
     T5Config,
@@ -169,8 +172,24 @@ def build_models(vec2text: Any, settings: dict[str, Any], *, scale: float = 1.0)
     return models
 
 
+def load_models(vec2text: Any, folder: Path) -> tuple[Any, Any]:
+    """Return the models that the reference saved in ``base`` and ``corrector``.
+
+    Its own from_pretrained fails from transformers 4.50 on, as it loads a model within a model.
+    """
+    loaded = []
+    for name, kind in (("base", "InversionModel"), ("corrector", "CorrectorEncoderModel")):
+        settings = json.loads((folder / name / "config.json").read_text())
+        settings.pop("model_type", None)
+        config = vec2text.models.config.InversionConfig(**settings)
+        model = getattr(vec2text.models, kind)(config)
+        load_model(model, str(folder / name / "model.safetensors"))
+        loaded.append(model)
+    return loaded[0], loaded[1]
+
+
 class Reference:
-    """The reference's own inversion, from models or from the folders it saved them to.
+    """The reference's own inversion.
 
     Args:
         vec2text: The package.
@@ -248,10 +267,45 @@ def _padded(model: Any) -> Any:
     return padded
 
 
+def load_embedder(folder: Path, longest: int) -> Callable[[Sequence[str]], Tensor]:
+    """Return what embeds texts as the reference embeds with that model, without it."""
+    tokenizer: Any = AutoTokenizer.from_pretrained(str(folder))
+    bert: Any = BertModel.from_pretrained(str(folder))
+    bert.eval()
+
+    def embed(texts: Sequence[str]) -> Tensor:
+        read = tokenizer(
+            list(texts),
+            max_length=longest,
+            truncation=True,
+            padding="max_length",
+            return_tensors="pt",
+        )
+        with torch.no_grad():
+            out = bert(input_ids=read.input_ids, attention_mask=read.attention_mask)
+        vectors: Tensor = out.pooler_output
+        return vectors
+
+    return embed
+
+
 def train_briefly(
-    reference: Reference, texts: Sequence[str], *, base_steps: int, corrector_steps: int
+    reference: Reference,
+    texts: Sequence[str],
+    *,
+    base_steps: int,
+    corrector_steps: int,
+    right_share: float = 0.5,
 ) -> None:
-    """Teach both models of the reference, by its own forward passes, to write ``texts``."""
+    """Teach both models of the reference, by its own forward passes, to write ``texts``.
+
+    Args:
+        reference: Holds the models.
+        texts: What to learn.
+        base_steps, corrector_steps: Of 32 texts each.
+        right_share: Of the corrector's examples, how many show it the text itself; it then
+            learns to leave a right guess alone.
+    """
     tokenizer, settings = reference.inverter.tokenizer, reference.inverter.config
     read = tokenizer(
         list(texts),
@@ -281,8 +335,7 @@ def train_briefly(
     landed = reference.embed(shown)
 
     def correct(rows: Tensor) -> Tensor:
-        # Half of the rows show the text itself, so that a right guess is left alone.
-        own = rows[: len(rows) // 2]
+        own = rows[: int(right_share * len(rows))]
         start = torch.zeros(len(own), 1, dtype=torch.long)
         right = torch.cat([start, read.input_ids[own]], dim=1)
         wrong = guesses[rows[len(own) :]]

@@ -16,7 +16,8 @@ from v2t_bench.scoring.overlap import exact_per_text, token_overlap_per_text
 
 WORDS = (
     "a the The of Rome naïve Zoë café 北京 ありがとう Привет 🙂 don't it's U.S. $5.20 3,000 50% "
-    "e-mail well-known ... ! ? , ; : ( ) [ ] \" ' “ ” -- — / \\ & # @ can't gonna cannot Mr. etc. 1st x"
+    "e-mail well-known ... ! ? , ; : ( ) [ ] \" ' “ ” -- — / "
+    "\\ & # @ can't gonna cannot Mr. etc. 1st x"
 ).split()
 
 

@@ -1,0 +1,166 @@
+"""The two searches, on a table of corrections in place of networks."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import pytest
+
+from v2t_bench.contracts import Space, Trace, Vectors
+from v2t_bench.threat import Oracle
+from v2t_plugins.attacks.vec2text.networks import Draft
+from v2t_plugins.attacks.vec2text.search import Search
+
+SPACE = Space(weights="circle", pooling="", normalize=True, max_tokens=9)
+
+
+class Table:
+    """Corrects a guess to what a table says, likeliest first; `start` is the first guess."""
+
+    guess_tokens = None
+    longest_correction = None
+
+    def __init__(self, after: Mapping[str, Sequence[str]], start: str = "a") -> None:
+        self.after, self.start = after, start
+        self.corrected: list[str] = []
+
+    def first_drafts(self, vectors: Vectors, longest: int | None = None) -> list[Draft]:
+        return [self.draft(self.start) for _ in vectors]
+
+    def corrections(
+        self, vectors: Vectors, guesses: Sequence[Draft], landed: Vectors, *, beams: int
+    ) -> list[list[Draft]]:
+        self.corrected += [guess.text for guess in guesses]
+        return [[self.draft(text) for text in self.after[g.text][:beams]] for g in guesses]
+
+    def draft(self, text: str) -> Draft:
+        return Draft(tuple(map(ord, text)), text)
+
+
+def at(degrees: float) -> Vectors:
+    angle = np.radians(degrees)
+    return np.array([np.cos(angle), np.sin(angle)], dtype=np.float32)
+
+
+def look(
+    table: Table, where: Mapping[str, float], **more: Any
+) -> tuple[Trace, list[str], list[str]]:
+    """Return the trace for a target at 0 degrees, the texts corrected, and those embedded."""
+    asked: list[str] = []
+
+    def answer(texts: Sequence[str], role: str) -> Vectors:
+        asked.extend(texts)
+        return np.stack([at(where[text]) for text in texts])
+
+    oracle = Oracle(answer, space=SPACE, dim=2)
+    networks: Any = table
+    search = Search(networks=networks, oracle=oracle, trace=True, **more)
+    (trace,) = search.run(at(0)[None])
+    return trace, table.corrected, asked
+
+
+CIRCLE = {"a": ["b"], "b": ["c"], "c": ["d"], "d": ["b"]}  # a, then b c d again and again
+WHERE = {"a": 60.0, "b": 40.0, "c": 10.0, "d": 50.0}
+
+
+def test_best_keeps_what_came_closest() -> None:
+    trace, _, _ = look(Table(CIRCLE), WHERE, steps=20)
+    assert trace.text == "c"
+    assert [round_.text for round_ in trace.rounds] == ["a", "b", "c", "d"]
+
+
+def test_best_ends_where_a_text_comes_again_and_asks_for_each_once() -> None:
+    _, corrected, asked = look(Table(CIRCLE), WHERE, steps=20)
+    assert corrected == ["a", "b", "c", "d"]
+    assert asked == ["a", "b", "c", "d"]
+
+
+def test_cosines_are_those_of_the_angles() -> None:
+    trace, _, _ = look(Table(CIRCLE), WHERE, steps=20)
+    cosines = [round_.cosine for round_ in trace.rounds]
+    np.testing.assert_allclose(cosines, np.cos(np.radians([60, 40, 10, 50])), atol=1e-6)
+
+
+def test_best_stops_at_a_text_that_lands_on_the_target() -> None:
+    trace, corrected, _ = look(Table(CIRCLE), WHERE | {"b": 0.0}, steps=20)
+    assert trace.text == "b"
+    assert corrected == ["a"]
+
+
+@pytest.mark.parametrize("steps", range(1, 12))
+def test_parity_gives_the_text_of_its_last_step(steps: int) -> None:
+    trace, corrected, _ = look(Table(CIRCLE), WHERE, steps=steps, mode="parity")
+    assert trace.text == "bcd"[(steps - 1) % 3]
+    assert len(corrected) <= 4
+
+
+@pytest.mark.parametrize("steps", [1, 4, 9])
+def test_parity_that_remembers_nothing_gives_the_same_at_more_cost(steps: int) -> None:
+    trace, corrected, _ = look(Table(CIRCLE), WHERE, steps=steps, mode="parity", remember=False)
+    assert trace.text == "bcd"[(steps - 1) % 3]
+    assert len(corrected) == steps
+
+
+# a leads to b and c; b is closer, but only c leads to the target.
+FORK = {"a": ["b", "c"], "b": ["b", "e"], "c": ["d", "e"], "d": ["d", "d"], "e": ["e", "e"]}
+PLACES = {"a": 60.0, "b": 20.0, "c": 40.0, "d": 1.0, "e": 70.0}
+
+
+def test_one_beam_follows_the_likeliest_and_two_find_what_lies_behind() -> None:
+    assert look(Table(FORK), PLACES, steps=9)[0].text == "b"
+    assert look(Table(FORK), PLACES, steps=9, beam=2)[0].text == "d"
+
+
+def test_best_corrects_no_text_twice() -> None:
+    _, corrected, asked = look(Table(FORK), PLACES, steps=9, beam=2)
+    assert sorted(corrected) == sorted(set(corrected))
+    assert sorted(asked) == sorted(set(asked))
+
+
+def test_parity_lets_only_the_candidates_of_a_step_compete() -> None:
+    # From {b, c} come b, e, d, e: the two closest are d and b; from those d, d, b, e.
+    trace, _, _ = look(Table(FORK), PLACES, steps=3, beam=2, mode="parity")
+    assert trace.text == "d"
+    # All of a's corrections lie further away than a, and a is not kept.
+    away = {"a": ["b", "c"], "b": ["b", "c"], "c": ["c", "b"]}
+    trace, _, _ = look(
+        Table(away), {"a": 5.0, "b": 30.0, "c": 50.0}, steps=4, beam=2, mode="parity"
+    )
+    assert trace.text == "b"
+
+
+@pytest.mark.parametrize("mode", ["best", "parity"])
+def test_too_few_different_candidates_are_no_error(mode: str) -> None:
+    same = {"a": ["b", "b", "b"], "b": ["b", "b", "b"]}
+    trace, _, _ = look(Table(same), {"a": 50.0, "b": 30.0}, steps=6, beam=3, mode=mode)
+    assert trace.text == "b"
+
+
+@pytest.mark.parametrize("steps", range(1, 9))
+def test_a_beam_in_a_circle_is_read_off_as_if_it_were_walked(steps: int) -> None:
+    # The pair of guesses goes {b, c} -> {d, e} -> {b, c} -> ...
+    around = {"a": ["b", "c"], "b": ["d", "e"], "c": ["e", "d"], "d": ["b", "c"], "e": ["c", "b"]}
+    places = {"a": 80.0, "b": 30.0, "c": 40.0, "d": 20.0, "e": 50.0}
+    walked, all_of_them, _ = look(
+        Table(around), places, steps=steps, beam=2, mode="parity", remember=False
+    )
+    trace, corrected, _ = look(Table(around), places, steps=steps, beam=2, mode="parity")
+    assert trace.text == walked.text == ("b" if steps % 2 else "d")
+    assert len(corrected) <= min(5, len(all_of_them))
+
+
+def test_another_start_takes_the_place_of_the_first_guess() -> None:
+    trace, _, _ = look(Table(CIRCLE), WHERE, steps=1, start=lambda target: "c")
+    assert [round_.text for round_ in trace.rounds] == ["c", "d"]
+
+
+def test_in_parity_another_start_takes_the_place_of_the_first_step() -> None:
+    trace, _, _ = look(Table(CIRCLE), WHERE, steps=2, mode="parity", start=lambda target: "c")
+    assert [round_.text for round_ in trace.rounds] == ["a", "c", "d"]
+
+
+def test_steps_0_can_be_traced() -> None:
+    trace, corrected, _ = look(Table(CIRCLE), WHERE, steps=0)
+    assert (trace.text, len(trace.rounds), corrected) == ("a", 1, [])
