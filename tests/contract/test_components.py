@@ -36,9 +36,11 @@ from v2t_bench.threat import Oracle
 from v2t_bench.training import Lesson, School
 from v2t_bench.vectors import VectorCache
 
-# A word in braces stands for a folder that a fixture fills: the tiny sentence-transformers
-# model, or the checkpoint of the learned attack of that name.
+# A word in braces stands for a folder that a fixture fills: a tiny model, or the checkpoint
+# of the learned attack of that name.
 EXAMPLES: dict[tuple[Kind, str], tuple[str, ...]] = {
+    ("embedders", "gtr-base"): ('gtr-base:"{tiny_gtr}"',),
+    ("embedders", "gtr-base-st"): ('gtr-base-st:"{tiny_gtr}"',),
     ("embedders", "hashed"): ("hashed", "hashed:dim=7"),
     ("embedders", "minilm"): ("minilm",),
     ("embedders", "st"): ('st:"{tiny_model}"',),
@@ -90,8 +92,8 @@ def fill(
 
     @cache
     def folder(name: str) -> Path:
-        if name == "tiny_model":
-            model: Path = request.getfixturevalue("tiny_model")
+        if name in ("tiny_gtr", "tiny_model"):
+            model: Path = request.getfixturevalue(name)
             return model
         lesson = Lesson(
             attack=name,

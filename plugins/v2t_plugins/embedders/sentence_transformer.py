@@ -26,7 +26,7 @@ from v2t_bench.contracts import (
 from v2t_bench.errors import BadInput, CorruptArtifact
 from v2t_plugins.embedders.hub import CODE_FILES, MODEL_FILES, locate
 from v2t_plugins.embedders.model_space import space_of, weights_sha256
-from v2t_plugins.embedders.whole_tokenizer import whole_tokenizer
+from v2t_plugins.embedders.whole_tokenizer import spans_of, whole_tokenizer
 from v2t_plugins.one_line import one_line
 
 BATCH_SIZE = 64
@@ -88,8 +88,7 @@ class SentenceTransformerEmbedder:
 
     def token_spans(self, texts: Sequence[str]) -> list[list[tuple[int, int]]]:
         """Return the (start, end) characters of each text's tokens, uncut."""
-        encodings = self._span_tokenizer.encode_batch(list(texts), add_special_tokens=False)
-        return [encoding.offsets for encoding in encodings]
+        return spans_of(self._span_tokenizer, texts)
 
     @cached_property
     def _span_tokenizer(self) -> Any:
@@ -141,6 +140,7 @@ def load(folder: Path, *, device: str, trusted: bool = False) -> Any:
         BadInput: it is not a model that can be used.
         CorruptArtifact: its weights are damaged.
     """
+    import torch
     from safetensors import SafetensorError
     from sentence_transformers import SentenceTransformer
     from transformers.utils import logging
@@ -148,14 +148,16 @@ def load(folder: Path, *, device: str, trusted: bool = False) -> Any:
     bars = logging.is_progress_bar_enabled()
     logging.disable_progress_bar()  # type: ignore[no-untyped-call]
     try:
-        return SentenceTransformer(
-            str(folder),
-            device=device,
-            trust_remote_code=trusted,
-            local_files_only=True,
-            # Half precision makes a vector depend on its neighbours in the batch.
-            model_kwargs={"dtype": "float32", "use_safetensors": True},
-        )
+        # A dense layer is drawn at random before its weights are read.
+        with torch.random.fork_rng(devices=[]):
+            return SentenceTransformer(
+                str(folder),
+                device=device,
+                trust_remote_code=trusted,
+                local_files_only=True,
+                # Half precision makes a vector depend on its neighbours in the batch.
+                model_kwargs={"dtype": "float32", "use_safetensors": True},
+            )
     except SafetensorError as error:
         raise CorruptArtifact(
             f"the weights of {folder.name} are damaged ({one_line(error)}); fetch the model again"
