@@ -13,5 +13,6 @@ MODULES: tuple[str, ...] = (
     "v2t_plugins.embedders.gtr_st",
     "v2t_plugins.embedders.hashed",
     "v2t_plugins.embedders.minilm",
+    "v2t_plugins.embedders.openai_api",
     "v2t_plugins.embedders.sentence_transformer",
 )

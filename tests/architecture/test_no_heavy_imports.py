@@ -12,6 +12,7 @@ if TYPE_CHECKING:
 HEAVY = {
     "datasets",
     "nltk",
+    "openai",
     "pandas",
     "pyarrow",
     "sacrebleu",
@@ -48,7 +49,17 @@ def test_importing_the_package_imports_nothing_heavy(run_python: Run) -> None:
     assert imported(done.stdout) & HEAVY == set()
 
 
-@pytest.mark.parametrize("arguments", [["--help"], ["--version"], ["list"], ["run", "--help"]])
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["--help"],
+        ["--version"],
+        ["list"],
+        ["info", "embedders", "gtr-base"],
+        ["info", "embedders", "openai"],
+        ["run", "--help"],
+    ],
+)
 def test_a_question_imports_nothing_heavy(run_python: Run, arguments: list[str]) -> None:
     done = run_python("-c", TELL, *arguments)
 
