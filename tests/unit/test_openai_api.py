@@ -214,6 +214,7 @@ def test_a_server_that_is_not_there_is_named(
     [
         (400, r"refused the request \(HTTP 400: said so\)"),
         (401, r"refused the key \(HTTP 401\); check OPENAI_API_KEY"),
+        (403, r"refused the key \(HTTP 403\); check OPENAI_API_KEY"),
         (404, r"has no model 'tiny'.*HTTP 404: said so"),
     ],
 )
