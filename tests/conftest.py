@@ -105,3 +105,39 @@ def tiny_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
     )
     model.save(str(folder / "model"))
     return folder / "model"
+
+
+@pytest.fixture(scope="session")
+def tiny_gtr(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder laid out like gtr-t5-base: T5 encoder at the root, mean, dense layer, length 1."""
+    import torch
+    from sentence_transformers import SentenceTransformer
+    from sentence_transformers.sentence_transformer.modules import (
+        Dense,
+        Normalize,
+        Pooling,
+        Transformer,
+    )
+    from transformers import T5Config, T5EncoderModel, T5Tokenizer
+
+    folder = tmp_path_factory.mktemp("tiny-gtr")
+    letters = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ\u00e90123456789.,;:?!$'-"
+    pieces = [("<pad>", 0.0), ("</s>", 0.0), ("<unk>", 0.0), ("\u2581", -2.0)]
+    pieces += [(piece, -4.0) for piece in (*letters, "\u2581the", "ing", "one", "\u2581in")]
+    T5Tokenizer(vocab=pieces, extra_ids=0, model_max_length=512).save_pretrained(folder / "t5")
+    config = T5Config(
+        vocab_size=len(pieces) + 8,  # T5 too has rows that no token uses
+        d_model=32,
+        d_kv=8,
+        d_ff=48,
+        num_layers=1,
+        num_heads=4,
+    )
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        T5EncoderModel(config).save_pretrained(folder / "t5")
+        dense = Dense(32, 32, bias=False, activation_function=torch.nn.Identity())
+    words = Transformer(str(folder / "t5"), max_seq_length=512)
+    modules = [words, Pooling(32, "mean"), dense, Normalize()]
+    SentenceTransformer(modules=modules, device="cpu").save(str(folder / "model"))
+    return folder / "model"

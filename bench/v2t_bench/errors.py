@@ -13,6 +13,7 @@ V2TError
 ├── PluginError             a plugin could not be loaded or clashes with another
 ├── BrokenPromise           a component broke its contract while running
 ├── CorruptArtifact         a stored file is truncated or is not what its key says
+├── ServiceFailed           a remote service refused a request or gave no usable answer
 └── Skipped                 a cell that cannot exist; the text is the reason
 """
 
@@ -67,6 +68,10 @@ class BrokenPromise(V2TError):
 
 class CorruptArtifact(V2TError):
     """A stored file is truncated, or is not what its key says."""
+
+
+class ServiceFailed(V2TError):
+    """A remote service refused a request, did not answer, or gave an answer of no use."""
 
 
 class Skipped(V2TError):

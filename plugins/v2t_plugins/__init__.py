@@ -9,7 +9,10 @@ MODULES: tuple[str, ...] = (
     "v2t_plugins.attacks.vec2text",
     "v2t_plugins.defenses.noise",
     "v2t_plugins.defenses.none",
+    "v2t_plugins.embedders.gtr",
+    "v2t_plugins.embedders.gtr_st",
     "v2t_plugins.embedders.hashed",
     "v2t_plugins.embedders.minilm",
+    "v2t_plugins.embedders.openai_api",
     "v2t_plugins.embedders.sentence_transformer",
 )

@@ -70,18 +70,38 @@ def with_test(project: dict[str, Any], core: dict[str, Requirement]) -> dict[str
     return core | declared(project["project"]["optional-dependencies"]["test"])
 
 
-def test_every_import_of_the_packages_is_declared(root: Path, core: dict[str, Requirement]) -> None:
+@pytest.fixture(scope="module")
+def with_extras(project: dict[str, Any], core: dict[str, Requirement]) -> dict[str, Requirement]:
+    """What the packages import: of each extra but the tests' own, too."""
+    extras = project["project"]["optional-dependencies"]
+    optional = [line for extra in extras if extra != "test" for line in extras[extra]]
+    return core | declared(optional)
+
+
+def test_every_import_of_the_packages_is_declared(
+    root: Path, with_extras: dict[str, Requirement]
+) -> None:
     used = distributions(imported(root, "bench/v2t_bench", "plugins/v2t_plugins"))
 
-    undeclared = {name: file for name, file in used.items() if name not in core}
+    undeclared = {name: file for name, file in used.items() if name not in with_extras}
 
     assert undeclared == {}
 
 
-def test_every_declared_dependency_is_imported(root: Path, core: dict[str, Requirement]) -> None:
+def test_every_declared_dependency_is_imported(
+    root: Path, with_extras: dict[str, Requirement]
+) -> None:
     used = distributions(imported(root, "bench/v2t_bench", "plugins/v2t_plugins"))
 
-    assert sorted(core.keys() - used.keys() - NEVER_IMPORTED) == []
+    assert sorted(with_extras.keys() - used.keys() - NEVER_IMPORTED) == []
+
+
+def test_every_extra_is_tested(
+    with_extras: dict[str, Requirement], with_test: dict[str, Requirement]
+) -> None:
+    asked = {str(requirement) for requirement in with_extras.values()}
+
+    assert sorted(asked - {str(requirement) for requirement in with_test.values()}) == []
 
 
 def test_every_import_of_tests_and_benchmarks_is_declared(

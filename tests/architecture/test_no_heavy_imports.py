@@ -12,6 +12,7 @@ if TYPE_CHECKING:
 HEAVY = {
     "datasets",
     "nltk",
+    "openai",
     "pandas",
     "pyarrow",
     "sacrebleu",
@@ -49,7 +50,16 @@ def test_importing_the_package_imports_nothing_heavy(run_python: Run) -> None:
 
 
 @pytest.mark.parametrize(
-    "arguments", [["--help"], ["--version"], ["list"], ["run", "--help"], ["invert", "--help"]]
+    "arguments",
+    [
+        ["--help"],
+        ["--version"],
+        ["list"],
+        ["info", "embedders", "gtr-base"],
+        ["info", "embedders", "openai"],
+        ["run", "--help"],
+        ["invert", "--help"],
+    ],
 )
 def test_a_question_imports_nothing_heavy(run_python: Run, arguments: list[str]) -> None:
     done = run_python("-c", TELL, *arguments)

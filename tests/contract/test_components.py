@@ -6,7 +6,7 @@ needs an example spelling here.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import cache
 from itertools import cycle
 from pathlib import Path
@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from embedding_server import EmbeddingServer
 from v2t_bench.conformance import (
     ATTACK_CHECKS,
     DEFENSE_CHECKS,
@@ -36,11 +37,14 @@ from v2t_bench.threat import Oracle
 from v2t_bench.training import Lesson, School
 from v2t_bench.vectors import VectorCache
 
-# A word in braces stands for a folder that a fixture fills: the tiny sentence-transformers
-# model, or the checkpoint of the learned attack of that name.
+# A word in braces stands for a folder that a fixture fills: a tiny model, or the checkpoint
+# of the learned attack of that name.
 EXAMPLES: dict[tuple[Kind, str], tuple[str, ...]] = {
+    ("embedders", "gtr-base"): ('gtr-base:"{tiny_gtr}"',),
+    ("embedders", "gtr-base-st"): ('gtr-base-st:"{tiny_gtr}"',),
     ("embedders", "hashed"): ("hashed", "hashed:dim=7"),
     ("embedders", "minilm"): ("minilm",),
+    ("embedders", "openai"): ("openai:tiny", "openai:text-embedding-3-small,dimensions=16"),
     ("embedders", "st"): ('st:"{tiny_model}"',),
     ("defenses", "none"): ("none",),
     ("defenses", "noise"): ("noise:0", "noise:0.01", "noise:2,on=documents", "noise:2,on=queries"),
@@ -90,8 +94,8 @@ def fill(
 
     @cache
     def folder(name: str) -> Path:
-        if name == "tiny_model":
-            model: Path = request.getfixturevalue("tiny_model")
+        if name in ("tiny_gtr", "tiny_model"):
+            model: Path = request.getfixturevalue(name)
             return model
         lesson = Lesson(
             attack=name,
@@ -110,6 +114,16 @@ def fill(
             return str(folder(name))
 
     return lambda example: example.format_map(Folders())
+
+
+@pytest.fixture(scope="session", autouse=True)
+def server() -> Iterator[None]:
+    """The endpoint that the environment names: one on this machine."""
+    with EmbeddingServer() as running, pytest.MonkeyPatch.context() as patch:
+        patch.setenv("OPENAI_BASE_URL", running.address)
+        patch.setenv("OPENAI_API_KEY", running.key)
+        patch.setenv("NO_PROXY", "127.0.0.1")
+        yield
 
 
 # What building and the first use do shows on a new component only.

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, get_args
 
@@ -91,7 +91,7 @@ def space_of(model: Any, *, weights: str) -> Space:
         document_prompt=_prompt(model, "document", "passage", "corpus"),
         max_tokens=NO_LIMIT if limit is None or math.isinf(limit) else min(int(limit), NO_LIMIT),
         similarity=similarity,
-        blind_to=_blind_to(model),
+        blind_to=_model_blind_to(model),
     )
 
 
@@ -111,14 +111,21 @@ def _prompt(model: Any, *names: str) -> str:
     return next((model.prompts[name] for name in names if model.prompts.get(name)), "")
 
 
-def _blind_to(model: Any) -> tuple[Blindness, ...]:
-    """Return what the tokenizer cannot see: probes with and without it are the same tokens."""
-    unknown = getattr(model.tokenizer, "unk_token_id", None)
-
+def _model_blind_to(model: Any) -> tuple[Blindness, ...]:
     def read(text: str) -> list[int]:
         ids: list[int] = model.preprocess([text])["input_ids"].flatten().tolist()
         return ids
 
+    return blind_to(read, unknown=getattr(model.tokenizer, "unk_token_id", None))
+
+
+def blind_to(read: Callable[[str], list[int]], *, unknown: int | None) -> tuple[Blindness, ...]:
+    """Return what a tokenizer cannot see: probes with and without it are the same tokens.
+
+    Args:
+        read: Returns the token ids of a text, special ones included or not.
+        unknown: The id that stands for what the vocabulary lacks, if there is one.
+    """
     blind: list[Blindness] = []
     for kind in get_args(Blindness):
         pairs = [(read(text), read(_without(kind, text))) for text in _probes(kind)]

@@ -23,14 +23,14 @@ from v2t_bench.contracts import (
     Space,
     Vectors,
 )
-from v2t_bench.errors import BadInput, BadParameter, CorruptArtifact
+from v2t_bench.errors import BadInput, CorruptArtifact
 from v2t_plugins.embedders.model_space import space_of, weights_sha256
+from v2t_plugins.embedders.whole_tokenizer import spans_of, whole_tokenizer
+from v2t_plugins.hub import CODE_FILES, MODEL_FILES, locate
+from v2t_plugins.one_line import one_line
 
 BATCH_SIZE = 64
 """Within 5 % of the fastest of 32, 64 and 128 for 32-token texts on CPU (all-MiniLM-L6-v2)."""
-
-# Weights and what explains them; no other framework's copy of the weights.
-WANTED_FILES = ["*.json", "*.safetensors", "*.txt", "*.model"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -88,25 +88,11 @@ class SentenceTransformerEmbedder:
 
     def token_spans(self, texts: Sequence[str]) -> list[list[tuple[int, int]]]:
         """Return the (start, end) characters of each text's tokens, uncut."""
-        encodings = self._span_tokenizer.encode_batch(list(texts), add_special_tokens=False)
-        return [encoding.offsets for encoding in encodings]
+        return spans_of(self._span_tokenizer, texts)
 
     @cached_property
     def _span_tokenizer(self) -> Any:
-        """A copy of the tokenizer that neither cuts nor pads; the model keeps its own."""
-        from tokenizers import Tokenizer
-
-        tokenizer = self.model.tokenizer
-        backend = getattr(tokenizer, "backend_tokenizer", tokenizer)
-        if not isinstance(backend, Tokenizer):
-            raise BadInput(
-                f"{self.folder.name}: {type(tokenizer).__name__} does not say which characters a "
-                "token covers; expected a fast tokenizer (tokenizer.json) in the model folder"
-            )
-        copy = Tokenizer.from_str(backend.to_str())
-        copy.no_truncation()
-        copy.no_padding()
-        return copy
+        return whole_tokenizer(self.model.tokenizer, who=self.folder.name)
 
 
 def sentence_transformer(
@@ -124,11 +110,19 @@ def sentence_transformer(
         CorruptArtifact: a file of it is damaged.
     """
     trusted = model in context.trust_remote_code
-    folder = Path(model).expanduser()
-    if not folder.is_dir():
-        folder = _from_hub(model, revision, offline=context.offline, trusted=trusted)
-    elif revision is not None:
-        raise BadParameter(f"st: {model} is a folder and has no revision; leave @{revision} out")
+    wanted = (*MODEL_FILES, *CODE_FILES) if trusted else MODEL_FILES
+    folder = locate(model, who="st", revision=revision, offline=context.offline, wanted=wanted)
+    return from_folder(folder, context=context, trusted=trusted)
+
+
+def from_folder(
+    folder: Path, *, context: BuildContext, trusted: bool = False
+) -> SentenceTransformerEmbedder:
+    """Return the embedder of the model in ``folder``, loaded.
+
+    Raises:
+        BadInput, CorruptArtifact: as `load`.
+    """
     embedder = SentenceTransformerEmbedder(
         folder=folder,
         device=context.device,
@@ -139,31 +133,6 @@ def sentence_transformer(
     return embedder
 
 
-def _from_hub(model: str, revision: str | None, *, offline: bool, trusted: bool) -> Path:
-    """Return the folder of the Hub's copy, fetched unless ``offline``."""
-    from huggingface_hub import snapshot_download
-    from huggingface_hub.errors import HFValidationError, LocalEntryNotFoundError
-
-    wanted = WANTED_FILES + (["*.py"] if trusted else [])
-    name = f"{model}@{revision}" if revision else model
-    try:
-        return Path(
-            snapshot_download(
-                model, revision=revision, local_files_only=offline, allow_patterns=wanted
-            )
-        )
-    except HFValidationError as error:
-        raise BadInput(f"st: there is no folder {model!r}, and it is no Hub id") from error
-    except LocalEntryNotFoundError as error:
-        raise BadInput(
-            f"st: there is no folder {model!r}, and the Hub's {name} is neither on this machine "
-            "nor within reach; give a folder, or run once online without --offline"
-        ) from error
-    # Unknown repository or revision, refused access, a full disk: all are one of these.
-    except (OSError, ValueError) as error:
-        raise BadInput(f"st: {name} could not be fetched: {_one_line(error)}") from error
-
-
 def load(folder: Path, *, device: str, trusted: bool = False) -> Any:
     """Return the sentence-transformers model in ``folder``.
 
@@ -171,6 +140,7 @@ def load(folder: Path, *, device: str, trusted: bool = False) -> Any:
         BadInput: it is not a model that can be used.
         CorruptArtifact: its weights are damaged.
     """
+    import torch
     from safetensors import SafetensorError
     from sentence_transformers import SentenceTransformer
     from transformers.utils import logging
@@ -178,17 +148,19 @@ def load(folder: Path, *, device: str, trusted: bool = False) -> Any:
     bars = logging.is_progress_bar_enabled()
     logging.disable_progress_bar()  # type: ignore[no-untyped-call]
     try:
-        return SentenceTransformer(
-            str(folder),
-            device=device,
-            trust_remote_code=trusted,
-            local_files_only=True,
-            # Half precision makes a vector depend on its neighbours in the batch.
-            model_kwargs={"dtype": "float32", "use_safetensors": True},
-        )
+        # A dense layer is drawn at random before its weights are read.
+        with torch.random.fork_rng(devices=[]):
+            return SentenceTransformer(
+                str(folder),
+                device=device,
+                trust_remote_code=trusted,
+                local_files_only=True,
+                # Half precision makes a vector depend on its neighbours in the batch.
+                model_kwargs={"dtype": "float32", "use_safetensors": True},
+            )
     except SafetensorError as error:
         raise CorruptArtifact(
-            f"the weights of {folder.name} are damaged ({_one_line(error)}); fetch the model again"
+            f"the weights of {folder.name} are damaged ({one_line(error)}); fetch the model again"
         ) from error
     except (OSError, ValueError, KeyError, RuntimeError, ImportError) as error:
         if "trust_remote_code" in str(error):
@@ -197,16 +169,12 @@ def load(folder: Path, *, device: str, trusted: bool = False) -> Any:
                 "--trust-remote-code"
             ) from error
         raise BadInput(
-            f"{folder.name} cannot be loaded as a sentence-transformers model: {_one_line(error)}; "
+            f"{folder.name} cannot be loaded as a sentence-transformers model: {one_line(error)}; "
             "check its files, or fetch it again"
         ) from error
     finally:
         if bars:
             logging.enable_progress_bar()  # type: ignore[no-untyped-call]
-
-
-def _one_line(error: Exception) -> str:
-    return " ".join(str(error).split())[:300]
 
 
 @hookimpl

@@ -22,6 +22,7 @@ from v2t_bench.contracts import (
     Vectors,
 )
 from v2t_bench.errors import BadInput, BadParameter, MissingCheckpoint, SpaceMismatch
+from v2t_bench.spelling import Spelling, parse
 from v2t_bench.threat import Oracle
 
 if TYPE_CHECKING:
@@ -128,12 +129,29 @@ class Vec2Text:
             )
             return
         pairs.refuse_by_looks(embedder, space, who)
-        try:
-            theirs: Space = self.context.build("embedders", embedder).space
-        except BadInput as error:
-            log.warning("%s: its embedder's weights are not compared: %s", who, error)
-            return
-        pairs.refuse_other_space(embedder, theirs, space, who)
+        theirs = self._space_of(embedder, pair.base)
+        if theirs is None:
+            log.warning(
+                "%s inverts the space of %s, which cannot be had here, so its weights are not "
+                "compared with this embedder's",
+                who,
+                embedder,
+            )
+        else:
+            pairs.refuse_other_space(embedder, theirs, space, who)
+
+    def _space_of(self, embedder: str, base: str) -> Space | None:
+        """Return the space of an embedder, if it, or its weights in ``base``, can be had here."""
+        spelled = [parse(embedder)]
+        if embedder == "gtr-base":
+            spelled.append(Spelling(embedder, (), {"checkpoint": base}))
+        for spelling in spelled:
+            try:
+                space: Space = self.context.build("embedders", spelling).space
+            except (BadInput, BadParameter):
+                continue
+            return space
+        return None
 
     def invert(self, vectors: Vectors, oracle: Oracle) -> list[str]:
         """Return the text found for each row of ``vectors`` (n, d)."""

@@ -22,15 +22,14 @@ from v2t_bench.errors import BadInput, CorruptArtifact
 from v2t_plugins.attacks.vec2text.model import Corrector, Inverter, Network, NetworkConfig
 from v2t_plugins.attacks.vec2text.networks import Networks
 from v2t_plugins.attacks.vec2text.pairs import Pair, read_settings
-from v2t_plugins.hub import model_folder
+from v2t_plugins.hub import MODEL_FILES, locate
 from v2t_plugins.networks import read_json
 from v2t_plugins.subwords import load_tokenizer
 
 # Tokens of a correction, the start token included: invert_embeddings of vec2text.api asks for
 # so many, whatever the length the model was trained for.
 API_LENGTH = 128
-WEIGHTS = ["*.json", "*.safetensors", "*.model", "*.txt"]
-PICKLED = [*WEIGHTS, "pytorch_model*.bin"]
+PICKLED = (*MODEL_FILES, "pytorch_model*.bin")
 
 Load = Callable[[str], Tensor]
 
@@ -44,8 +43,8 @@ class Source:
 
     def folder(self, name: str) -> Path:
         """Return the folder of a checkpoint, fetched if it must be."""
-        wanted = PICKLED if self.allow_bin else WEIGHTS
-        return model_folder(name, wanted=wanted, who="vec2text", offline=self.offline)
+        wanted = PICKLED if self.allow_bin else MODEL_FILES
+        return locate(name, who="vec2text", offline=self.offline, wanted=wanted)
 
 
 def load_pair(
