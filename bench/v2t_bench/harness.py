@@ -13,7 +13,7 @@ from typing import Literal
 import numpy as np
 
 from v2t_bench.checkpoints import read_checkpoint
-from v2t_bench.contracts import Attack, BuildContext, Space, check_guesses
+from v2t_bench.contracts import Attack, BuildContext, Space, TracedAttack, check_guesses
 from v2t_bench.environment import describe
 from v2t_bench.errors import BadInput, CorruptArtifact, Skipped, V2TError
 from v2t_bench.matrix import Cell, Scene
@@ -22,10 +22,12 @@ from v2t_bench.results import Failure, Result
 from v2t_bench.samples import (
     RETRIEVAL,
     SAMPLES,
+    TRACES,
     retrieval_table,
     samples_table,
     score_retrieval,
     score_samples,
+    traces_table,
 )
 from v2t_bench.scene import Stage
 from v2t_bench.scoring.bleu import bleu_signatures
@@ -63,6 +65,7 @@ class Harness:
         fail_fast: Stop at the first cell that fails.
         keep_text: Store texts and guesses of corpora whose licence to pass them on is not
             known; those of restricted corpora are never stored.
+        trace: Store every round of the attacks that can show them.
         tell: Called with a line worth telling.
         on_outcome: Called after every cell.
     """
@@ -73,6 +76,7 @@ class Harness:
     cache: VectorCache
     fail_fast: bool = False
     keep_text: bool = False
+    trace: bool = False
     tell: Callable[[str], None] = lambda line: None
     on_outcome: Callable[[Outcome], None] = lambda outcome: None
     _broken_lessons: dict[Path, str] = field(default_factory=dict)
@@ -164,9 +168,14 @@ class Harness:
             )
         oracle = self._oracle(stage)
         label = cell.labels["attack"]
-        guesses = check_guesses(
-            attack.invert(np.ascontiguousarray(lifted), oracle), rows=len(lifted), who=label
-        )
+        lifted = np.ascontiguousarray(lifted)
+        traces = None
+        if self.trace and isinstance(attack, TracedAttack):
+            traces = attack.invert_traced(lifted, oracle)
+            found = [trace.text for trace in traces]
+        else:
+            found = attack.invert(lifted, oracle)
+        guesses = check_guesses(found, rows=len(lifted), who=label)
         # The clean embedder judges how close a guess came, whatever the attacker saw.
         guessed = stage.scene.embedder.embed(guesses, "document")
         table, scores = score_samples(
@@ -177,6 +186,9 @@ class Harness:
             ),
             stage.scene.embedder.space,
         )
+        tables = {SAMPLES: table}
+        if traces is not None:
+            tables[TRACES] = traces_table(table["id"].to_pylist(), traces)
         corpus = stage.scene.corpus
         result = self._result(cell, stage, started).model_copy(
             update={
@@ -191,7 +203,7 @@ class Harness:
         )
         return self.store.write(
             result,
-            {SAMPLES: table},
+            tables,
             may_hold_text=(corpus.redistributable or self.keep_text) and not corpus.restricted,
         )
 
@@ -285,8 +297,9 @@ def rescore(store: Store, result: Result, space: Space) -> Result:
             scores["bleu_corpus"] = result.scores["bleu_corpus"]
     if scores == result.scores:
         return result
+    others = {file: store.table(result.cell_id, file) for file in result.files if file != name}
     return store.write(
         result.model_copy(update={"scores": scores}),
-        {name: table},
+        {name: table, **others},
         may_hold_text="text" in table.column_names,
     )

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from v2t_bench.contracts import Space
+from v2t_bench.contracts import Space, Trace
 from v2t_bench.results import Measured
 from v2t_bench.scorecard import (
     PerText,
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
 SAMPLES = "samples.parquet"
 RETRIEVAL = "retrieval.parquet"
+TRACES = "traces.parquet"
 
 # Everything else in samples.parquet is a score of its own.
 _DESCRIBING = ("id", "document", "text_sha256", "text", "guess", "first", "last")
@@ -53,6 +54,21 @@ def samples_table(
             "first": pa.array([name and name.first for name in names], pa.string()),
             "last": pa.array([name and name.last for name in names], pa.string()),
             "cos": np.asarray(cosines, np.float64),
+        }
+    )
+
+
+def traces_table(ids: Sequence[str], traces: Sequence[Trace]) -> pa.Table:
+    """Return one row a round of each attacked text: id, step, guess and cosine."""
+    import pyarrow as pa
+
+    rounds = [(name, at) for name, trace in zip(ids, traces, strict=True) for at in trace.rounds]
+    return pa.table(
+        {
+            "id": pa.array([name for name, _ in rounds], pa.string()),
+            "step": pa.array([at.step for _, at in rounds], pa.int64()),
+            "guess": pa.array([at.text for _, at in rounds], pa.string()),
+            "cosine": pa.array([at.cosine for _, at in rounds], pa.float64()),
         }
     )
 

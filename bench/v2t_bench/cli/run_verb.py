@@ -161,6 +161,12 @@ def _read_config(ctx: click.Context, param: click.Parameter, path: Path | None) 
     help="Store texts and guesses also of corpora that "
     "may not be passed on; default: their hashes and scores.",
 )
+@click.option(
+    "--trace",
+    is_flag=True,
+    help="Store every round of attacks that correct step by step, in each cell's traces.parquet; "
+    "cells that are finished are not run again for it.",
+)
 @click.option("--json", "as_json", is_flag=True, help="Print rows as JSON instead of a table.")
 @machine_options
 def command(**given: Any) -> None:
@@ -206,6 +212,7 @@ def command(**given: Any) -> None:
             cache=vectors,
             fail_fast=given["fail_fast"],
             keep_text=given["keep_text"],
+            trace=given["trace"],
             tell=tell,
             on_outcome=_Counter(scenes),
         )
