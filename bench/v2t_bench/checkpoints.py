@@ -34,6 +34,8 @@ class CheckpointRecord(BaseModel):
     trained_on: str
     texts: dict[str, Any]
     defense: str = ""
+    # Of the attacker's own secret; the owner's comes from the seed of an experiment.
+    defense_seed: int | None = None
     recipe: dict[str, Any]
     scores: dict[str, Any]
     curve: list[dict[str, Any]]

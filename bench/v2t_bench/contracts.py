@@ -28,6 +28,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from v2t_bench.errors import BrokenPromise
+from v2t_bench.processes import ALONE as ALONE
+from v2t_bench.processes import Processes as Processes
 
 if TYPE_CHECKING:
     from v2t_bench.threat import Oracle
@@ -207,6 +209,12 @@ class LearnedAttack(Attack, Protocol):
 
 
 Size: TypeAlias = Literal["tiny", "small", "base"]
+Release: TypeAlias = "Callable[[Vectors, Sequence[str]], Vectors]"
+
+
+def as_they_are(vectors: Vectors, ids: Sequence[str]) -> Vectors:
+    """Return clean ``vectors``: what is released where nothing is defended."""
+    return vectors
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -227,6 +235,13 @@ class TrainContext:
         tokenizer: A folder or hub id, or None to train one.
         options: What else the attack understands; it refuses a key it does not know.
         progress: Called with a line worth telling.
+        release: From clean document vectors (n, d) to what this attacker is shown of them,
+            (n, d): released under the defense it is trained against, and lifted. Row i
+            depends on ``vectors[i]`` and ``ids[i]`` alone, so another id is another draw of
+            a defense that draws. Targets are released; vectors of guesses never are, since
+            the attacker embeds those itself.
+        processes: Who else trains the same. Each process calls ``train`` with a ``folder``
+            of its own and the one ``work``; what the main process leaves is kept.
     """
 
     folder: Path
@@ -241,6 +256,8 @@ class TrainContext:
     tokenizer: str | None = None
     options: Mapping[str, str] = field(default_factory=dict)
     progress: Callable[[str], None] = lambda line: None
+    release: Release = as_they_are
+    processes: Processes = ALONE
 
 
 @dataclass(frozen=True, kw_only=True)

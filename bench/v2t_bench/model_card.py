@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from v2t_bench.checkpoints import CheckpointRecord
 
 if TYPE_CHECKING:
-    from v2t_bench.training import Lesson
+    from v2t_bench.lesson import Lesson
 
 _SCORES = ("bleu", "bleu_norm", "token_f1", "exact_norm")
 
@@ -35,6 +35,8 @@ def model_card(record: CheckpointRecord, lesson: Lesson) -> str:
         f"- Texts: {record.trained_on} (sha256 {texts['sha256']})",
         f"- {texts['given']} given, {texts['learned']} learned, {texts['held_back']} held back "
         f"for the scores below, {texts['cut']} cut at {record.max_tokens} tokens",
+        f"- Titles of records: {texts['titles']}",
+        f"- Vectors: {_vectors(record)}",
         f"- Texts asked of the embedder: {record.oracle_texts}",
         "",
         "## Budget",
@@ -51,15 +53,13 @@ def model_card(record: CheckpointRecord, lesson: Lesson) -> str:
         "| score | value | low | high | n |",
         "|---|---|---|---|---|",
     ]
-    for name in _SCORES:
-        score = record.scores[name]
-        ends = ["" if score[end] is None else f"{score[end]:.3f}" for end in ("low", "high")]
-        lines.append(f"| {name} | {score['value']:.3f} | {ends[0]} | {ends[1]} | {score['n']} |")
+    lines += [_row(name, record.scores[name]) for name in _SCORES]
     lines += [
         "",
         "## Limits",
         "",
-        "It fits the one embedding space named in checkpoint.json, clean vectors, and texts of "
+        "It fits the one embedding space named in checkpoint.json, "
+        f"{'vectors under that defense' if record.defense else 'clean vectors'}, and texts of "
         "the length and kind it was trained on. A weak attack does not make a defense good.",
         "",
         "## Recipe",
@@ -72,3 +72,17 @@ def model_card(record: CheckpointRecord, lesson: Lesson) -> str:
         "",
     ]
     return "\n".join(lines)
+
+
+def _row(name: str, score: dict[str, Any]) -> str:
+    ends = ["" if score[end] is None else f"{score[end]:.3f}" for end in ("low", "high")]
+    return f"| {name} | {score['value']:.3f} | {ends[0]} | {ends[1]} | {score['n']} |"
+
+
+def _vectors(record: CheckpointRecord) -> str:
+    if not record.defense:
+        return "clean"
+    return (
+        f"released under `{record.defense}` and lifted, by an attacker with a secret of its own "
+        f"(seed {record.defense_seed}), for training and for the scores below"
+    )

@@ -5,18 +5,19 @@ from __future__ import annotations
 import inspect
 import shlex
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 
-from v2t_bench.canonical import content_hash, hash_file
+from v2t_bench.canonical import content_hash
 from v2t_bench.checkpoints import DEMO, check_fits, fitting, one_of, read_checkpoint
 from v2t_bench.contracts import Attack, BuildContext, Checkpoint, Embedder, Kind, Space
 from v2t_bench.errors import MissingCheckpoint
 from v2t_bench.registry import Registry, spelled_parameters
+from v2t_bench.release import UNDEFENDED as UNDEFENDED
+from v2t_bench.shown import without_paths as without_paths
 from v2t_bench.spelling import Spelling, Value, parse
 from v2t_bench.training import Lesson
 
-UNDEFENDED = "none"
 # What every table is read against: an attacker that says nothing, one that looks up the
 # closest public text, and, for each learned attack, the same attack without the vector.
 SILENT, NEAREST, PRIOR = "silent", "nearest", "prior"
@@ -184,37 +185,6 @@ def check_space(registry: Registry, context: BuildContext, attack: Spelling, spa
             check = getattr(built, "check_space", None)
             if check is not None:
                 check(space)
-
-
-def without_paths(spelling: Spelling) -> Spelling:
-    """Return the spelling with each existing path replaced by its name and content hash."""
-
-    def shown(value: Value) -> Value:
-        if isinstance(value, Spelling):
-            return without_paths(value)
-        path = Path(value).expanduser()
-        # A bare word may happen to be a file here; only what looks like a path is one.
-        if ("/" in value or "\\" in value) and path.exists():
-            return f"{path.resolve().name}@{hash_path(path)[:12]}"
-        return value
-
-    return replace(
-        spelling,
-        positional=tuple(shown(value) for value in spelling.positional),
-        named={key: shown(value) for key, value in spelling.named.items()},
-    )
-
-
-def hash_path(path: Path) -> str:
-    """Return a hash of a file's bytes, or of every file below a folder with its name."""
-    if path.is_file():
-        return hash_file(path)
-    files = {
-        file.relative_to(path).as_posix(): hash_file(file)
-        for file in sorted(path.rglob("*"))
-        if file.is_file()
-    }
-    return content_hash(files)
 
 
 def missing_lines(lines: Sequence[str]) -> MissingCheckpoint:

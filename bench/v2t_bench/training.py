@@ -11,28 +11,36 @@ import logging
 import shutil
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from v2t_bench.canonical import content_hash, hash_file, hash_texts, write_atomically
+from v2t_bench.canonical import content_hash, hash_texts, write_atomically
 from v2t_bench.checkpoints import RECORD, CheckpointRecord, read_checkpoint
 from v2t_bench.contracts import (
     BuildContext,
     Checkpoint,
     Embedder,
     LearnedAttack,
-    Size,
+    Release,
+    Role,
     TrainContext,
+    Vectors,
+    as_they_are,
     check_guesses,
 )
 from v2t_bench.environment import describe
-from v2t_bench.errors import BadInput, BadParameter
+from v2t_bench.errors import BadInput, BadParameter, BrokenPromise
+from v2t_bench.lesson import Lesson as Lesson
+from v2t_bench.lesson import demo_lesson as demo_lesson
 from v2t_bench.model_card import model_card
+from v2t_bench.processes import ALONE, Processes
 from v2t_bench.registry import Registry
+from v2t_bench.release import KnownDefense, trained_against
 from v2t_bench.scorecard import leakage_scores, per_text_scores
+from v2t_bench.shown import hash_folder, shown_composition
 from v2t_bench.spelling import Spelling
 from v2t_bench.texts import cut
 from v2t_bench.threat import Oracle
@@ -49,51 +57,11 @@ MIN_TEXTS = 60
 
 
 @dataclass(frozen=True, kw_only=True)
-class Lesson:
-    """What an attack is to be taught, and with what budget.
-
-    Args:
-        attack: Name of a learned attack.
-        texts: Training texts; cut, freed of blanks and of duplicates before use.
-        trained_on: What the texts are called in tables.
-        max_tokens: The embedder's tokens kept of each text, special ones included.
-        size, steps, minutes, seed, batch_size, tokenizer, options: See `TrainContext`.
-    """
-
-    attack: str
-    texts: Sequence[str]
-    trained_on: str
-    max_tokens: int = 32
-    size: Size = "small"
-    steps: int | None = None
-    minutes: float | None = None
-    seed: int = 0
-    batch_size: int | None = None
-    tokenizer: str | None = None
-    options: dict[str, str] = field(default_factory=dict)
-
-    def identity(self, embedder: Embedder) -> dict[str, Any]:
-        """Return everything that decides what is learned, as plain JSON values."""
-        return {
-            "attack": self.attack,
-            "space": asdict(embedder.space),
-            "dim": embedder.dim,
-            "texts": hash_texts(self.texts),
-            "n_texts": len(self.texts),
-            "max_tokens": self.max_tokens,
-            "size": self.size,
-            "steps": self.steps,
-            "minutes": self.minutes,
-            "seed": self.seed,
-            "batch_size": self.batch_size,
-            "tokenizer": self.tokenizer,
-            "options": dict(self.options),
-        }
-
-
-@dataclass(frozen=True, kw_only=True)
 class School:
-    """What every training needs besides its lesson."""
+    """What every training needs besides its lesson.
+
+    With several ``processes`` each calls `train` with the same lesson; the main one writes.
+    """
 
     registry: Registry
     embedder: Embedder
@@ -101,6 +69,7 @@ class School:
     context: BuildContext
     cache: VectorCache
     progress: Callable[[str], None] = lambda line: None
+    processes: Processes = ALONE
 
     def train(self, lesson: Lesson, out: Path) -> Checkpoint:
         """Train, test, and return the checkpoint written to ``out``.
@@ -110,48 +79,56 @@ class School:
 
         Raises:
             BadInput: too few texts, or ``out`` exists.
-            BadParameter: the attack is not a learned one or refuses an option.
+            BadParameter: the attack is not a learned one or refuses an option, or the
+                defense cannot be trained against.
         """
         if out.exists():
             raise BadInput(f"{out} exists already; choose another folder with -o or remove it")
+        lesson = replace(lesson, defense=trained_against(self.registry, lesson.defense))
         attack = self._pupil(lesson.attack)
         known, held_back, facts = self._split(lesson)
         work, made = self._places(lesson, out)
-        oracle = Oracle(
-            self.embedder.embed,
-            keep=lambda texts, role: self.cache.vectors(self.embedder, texts, role),
-            space=self.embedder.space,
-            dim=self.embedder.dim,
-        )
+        release = self._release(lesson, known)
+        # Every process asks for the kept texts, and for different ones besides.
+        kept: list[int] = []
+
+        def keep(texts: Sequence[str], role: Role) -> Vectors:
+            kept.append(len(texts))
+            return self._kept(texts, role)
+
+        space, dim = self.embedder.space, self.embedder.dim
+        oracle = Oracle(self.embedder.embed, keep=keep, space=space, dim=dim)
         started = time.monotonic()
-        report = attack.train(known, oracle, self._train_context(lesson, work, made))
+        report = attack.train(known, oracle, self._train_context(lesson, work, made, release))
         trained = time.monotonic()
-        self._write_mean(known, made)
-        scores = self._evaluate(lesson, held_back, made)
-        record = CheckpointRecord(
-            attack=lesson.attack,
-            embedder=self.embedder_text,
-            space=asdict(self.embedder.space),
-            dim=self.embedder.dim,
-            max_tokens=lesson.max_tokens,
-            trained_on=lesson.trained_on,
-            texts=facts,
-            recipe=_plain(report.recipe),
-            scores=scores,
-            curve=[_plain(row) for row in report.curve],
-            oracle_texts=oracle.texts_asked,
-            seconds={"train": trained - started, "evaluate": time.monotonic() - trained},
-            environment=describe(self.context.device),
-            files={
-                path.relative_to(made).as_posix(): hash_file(path)
-                for path in sorted(made.rglob("*"))
-                if path.is_file()
-            },
-        )
-        write_atomically(made / "README.md", model_card(record, lesson))
-        write_atomically(made / RECORD, record.model_dump_json(indent=1) + "\n")
-        made.rename(out)
-        shutil.rmtree(work, ignore_errors=True)
+        _check_was_asked(release, lesson.attack)
+        asked = sum(kept) + self.processes.totals([oracle.texts_asked - sum(kept)])[0]
+        if self.processes.is_main:
+            self._write_mean(known, made, release)
+            scores = self._evaluate(lesson, held_back, made, release)
+            record = CheckpointRecord(
+                attack=lesson.attack,
+                embedder=self.embedder_text,
+                space=asdict(space),
+                dim=dim,
+                max_tokens=lesson.max_tokens,
+                trained_on=lesson.trained_on,
+                texts=facts,
+                defense=shown_composition(lesson.defense) if lesson.defense else "",
+                defense_seed=lesson.defense_seed if lesson.defense else None,
+                recipe=_plain(report.recipe),
+                scores=scores,
+                curve=[_plain(row) for row in report.curve],
+                oracle_texts=int(asked),
+                seconds={"train": trained - started, "evaluate": time.monotonic() - trained},
+                environment=describe(self.context.device) | {"processes": self.processes.count},
+                files=hash_folder(made),
+            )
+            write_atomically(made / "README.md", model_card(record, lesson))
+            write_atomically(made / RECORD, record.model_dump_json(indent=1) + "\n")
+            made.rename(out)
+            shutil.rmtree(work, ignore_errors=True)
+        self.processes.wait()
         return read_checkpoint(out)
 
     def _pupil(self, name: str) -> LearnedAttack:
@@ -182,24 +159,47 @@ class School:
             "learned": len(distinct) - n,
             "held_back": n,
             "cut": prepared.n_cut,
+            "titles": lesson.titles,
             "sha256": hash_texts(lesson.texts),
         }
         return [t for t in distinct if t not in held_back], order[:n], facts
 
     def _places(self, lesson: Lesson, out: Path) -> tuple[Path, Path]:
-        """Return the scratch folder that survives a kill and the empty folder to be filled."""
+        """Return the scratch folder that survives a kill and the empty folder to be filled.
+
+        The one that other processes fill lies in the scratch folder, and goes with it.
+        """
         mark = content_hash(lesson.identity(self.embedder))[:12]
         work = out.parent / f".{out.name}-{mark}.work"
         made = out.parent / f".{out.name}-{mark}.partial"
-        try:
-            work.mkdir(parents=True, exist_ok=True)
-            shutil.rmtree(made, ignore_errors=True)
-            made.mkdir()
-        except OSError as error:
-            raise BadInput(f"{out.parent} cannot be written ({error.strerror})") from error
+        if not self.processes.is_main:
+            made = work / f"process-{self.processes.rank}"
+        with self.processes.main_first():
+            try:
+                work.mkdir(parents=True, exist_ok=True)
+                shutil.rmtree(made, ignore_errors=True)
+                made.mkdir()
+            except OSError as error:
+                raise BadInput(f"{out.parent} cannot be written ({error.strerror})") from error
         return work, made
 
-    def _train_context(self, lesson: Lesson, work: Path, made: Path) -> TrainContext:
+    def _kept(self, texts: Sequence[str], role: Role = "document") -> Vectors:
+        """Return stored vectors, (n, d), in every process; the main one embeds them."""
+        with self.processes.main_first():
+            return self.cache.vectors(self.embedder, texts, role)
+
+    def _release(self, lesson: Lesson, known: Sequence[str]) -> Release:
+        """Return what makes released vectors of clean ones; what cannot be lifted is refused."""
+        if not lesson.defense:
+            return as_they_are
+        clean = self._kept(known)
+        return KnownDefense.build(
+            self.registry, self.context, lesson.defense, seed=lesson.defense_seed, clean=clean
+        )
+
+    def _train_context(
+        self, lesson: Lesson, work: Path, made: Path, release: Release
+    ) -> TrainContext:
         return TrainContext(
             folder=made,
             work=work,
@@ -212,23 +212,28 @@ class School:
             batch_size=lesson.batch_size,
             tokenizer=lesson.tokenizer,
             options=dict(lesson.options),
-            progress=self.progress,
+            progress=self.progress if self.processes.is_main else lambda line: None,
+            release=release,
+            processes=self.processes,
         )
 
-    def _write_mean(self, texts: Sequence[str], made: Path) -> None:
+    def _write_mean(self, texts: Sequence[str], made: Path, release: Release) -> None:
         """Store the mean training vector, (1, d): what the floor ``prior`` is given."""
         from safetensors.numpy import save_file
 
         vectors = self.cache.vectors(self.embedder, texts, "document")[:MEAN_OF]
+        vectors = release(vectors, texts[:MEAN_OF])
         mean = vectors.mean(axis=0, dtype=np.float64, keepdims=True).astype(np.float32)
         save_file({"mean": mean}, made / "mean.safetensors")
 
-    def _evaluate(self, lesson: Lesson, texts: Sequence[str], made: Path) -> dict[str, Any]:
+    def _evaluate(
+        self, lesson: Lesson, texts: Sequence[str], made: Path, release: Release
+    ) -> dict[str, Any]:
         """Return the scores on the texts held back, with the attack's default parameters."""
         spelling = Spelling(lesson.attack, (), {"checkpoint": str(made)})
         attack = self.registry.build("attacks", spelling, self.context)
         embedder = self.embedder
-        vectors = self.cache.vectors(embedder, texts, "document")
+        vectors = release(self.cache.vectors(embedder, texts, "document"), texts)
         oracle = Oracle(embedder.embed, space=embedder.space, dim=embedder.dim)
         guesses = check_guesses(attack.invert(vectors, oracle), rows=len(texts), who=lesson.attack)
         per_text = per_text_scores(texts, guesses, embedder.space)
@@ -240,10 +245,12 @@ class School:
         }
 
 
-def demo_lesson(registry: Registry, attack: str, texts: Sequence[str], max_tokens: int) -> Lesson:
-    """Return the training on the demo corpora's own training texts, as the recipe sets it."""
-    settings = dict(registry.entry("attacks", attack).recipe.demo)
-    return Lesson(attack=attack, texts=texts, trained_on="demo", max_tokens=max_tokens, **settings)
+def _check_was_asked(release: Release, attack: str) -> None:
+    if isinstance(release, KnownDefense) and not release.asked:
+        raise BrokenPromise(
+            f"{attack} trained on clean vectors although a defense was given; its train() must "
+            "take its targets from TrainContext.release"
+        )
 
 
 def _plain(values: Any) -> dict[str, Any]:

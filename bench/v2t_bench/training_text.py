@@ -7,12 +7,15 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
+from typing import Literal, TypeAlias
 
 from v2t_bench.errors import BadInput, BadParameter
 from v2t_bench.lines import parse_record, read_lines, text_field
 
 COMPRESSED = (".gz", ".zst")
 PLAIN, RECORDS = ".txt", ".jsonl"
+
+Titles: TypeAlias = Literal["with", "without", "half"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -34,7 +37,7 @@ class TextFile:
     sha256: str
 
 
-def read_texts(path: Path, *, limit: int | None = None) -> TextFile:
+def read_texts(path: Path, *, limit: int | None = None, titles: Titles = "with") -> TextFile:
     """Return the texts of a ``.txt`` or ``.jsonl`` file, which may end in ``.gz`` or ``.zst``.
 
     A ``.txt`` file holds one text a line; a ``.jsonl`` file one object a line with the
@@ -44,6 +47,8 @@ def read_texts(path: Path, *, limit: int | None = None) -> TextFile:
     Args:
         path: The file.
         limit: How many usable texts to read, or None for all.
+        titles: Whether titles are put there; ``half`` leaves out those of every other
+            record, chosen by its content and not by its place.
 
     Raises:
         BadInput: naming file and line: it is not such a file, or holds no text.
@@ -54,7 +59,7 @@ def read_texts(path: Path, *, limit: int | None = None) -> TextFile:
     digest = hashlib.sha256()
     seen: dict[str, None] = {}
     n_blank = n_duplicate = 0
-    for text in _texts(path):
+    for text in _texts(path, titles):
         if not text:
             n_blank += 1
         elif text in seen:
@@ -86,7 +91,7 @@ def read_every_text(path: Path, *, limit: int | None = None) -> list[str]:
     """
     if limit is not None and limit < 1:
         raise BadParameter(f"limit={limit} reads no text; give 1 or more, or leave it out")
-    texts = list(islice(_texts(path), limit))
+    texts = list(islice(_texts(path, "with"), limit))
     if not any(texts):
         raise _no_text(path, len(texts))
     return texts
@@ -96,7 +101,7 @@ def _no_text(path: Path, n_blank: int) -> BadInput:
     return BadInput(f"{path}: holds no text ({n_blank} blank lines); expected one text a line")
 
 
-def _texts(path: Path) -> Iterator[str]:
+def _texts(path: Path, titles: Titles) -> Iterator[str]:
     """Yield the text of every line, stripped; blank ones too."""
     endings = [ending for ending in path.suffixes if ending not in COMPRESSED]
     ending = endings[-1] if endings else ""
@@ -105,7 +110,7 @@ def _texts(path: Path) -> Iterator[str]:
             yield line.strip()
     elif ending == RECORDS:
         for number, line in read_lines(path):
-            yield _text_of_record(line, f"{path}:{number}") if line.strip() else ""
+            yield _text_of_record(line, f"{path}:{number}", titles) if line.strip() else ""
     else:
         raise BadInput(
             f"{path}: is of no known kind; expected a name that ends in {PLAIN} (one text a "
@@ -113,8 +118,13 @@ def _texts(path: Path) -> Iterator[str]:
         )
 
 
-def _text_of_record(line: str, place: str) -> str:
+def _text_of_record(line: str, place: str, titles: Titles) -> str:
     """Return title and text of one JSON object, joined as a corpus joins them."""
     record = parse_record(line, place)
     title = text_field(record, "title", place, optional=True)
-    return f"{title} {text_field(record, 'text', place)}".strip()
+    text = text_field(record, "text", place)
+    joined = f"{title} {text}".strip()
+    if titles == "with":
+        return joined
+    untitled = titles == "without" or hashlib.sha256(joined.encode()).digest()[0] % 2 == 1
+    return text.strip() if untitled else joined

@@ -6,23 +6,24 @@ and a checkpoint counts only once it is sealed.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import shutil
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 from safetensors.torch import load_model, save_model
-from torch.utils.data import DataLoader, Sampler
+from torch.utils.data import DataLoader
 from tqdm import tqdm  # type: ignore[import-untyped, unused-ignore]
 from transformers import Trainer, TrainerCallback
 from transformers.trainer_callback import PrinterCallback, ProgressCallback
 
-from v2t_bench.contracts import TrainContext
+from v2t_bench.contracts import Processes, TrainContext
+from v2t_plugins.batches import Batches
 from v2t_plugins.networks import write_json
 from v2t_plugins.seeds import derive_seed
 
@@ -30,37 +31,21 @@ Record = dict[str, Any]
 Evaluate = Callable[[], Mapping[str, float]]
 
 
-class Batches(Sampler[list[int]]):
-    """The examples of every step: each pass is a permutation drawn from (seed, stage, pass)."""
-
-    def __init__(
-        self, *, n: int, batch_size: int, steps: int, start: int, names: tuple[Any, ...]
-    ) -> None:
-        self.n, self.batch_size, self.steps, self.start = n, min(batch_size, n), steps, start
-        self.names = names
-
-    def __len__(self) -> int:
-        return self.steps  # the whole plan: Trainer counts what a resumed run has behind it
-
-    def __iter__(self) -> Iterator[list[int]]:
-        a_pass = self.n // self.batch_size
-        order: list[int] = []
-        drawn = -1
-        for step in range(self.start, self.steps):
-            number, place = divmod(step, a_pass)
-            if number != drawn:
-                seed = derive_seed(*self.names, "order", number)
-                order = np.random.Generator(np.random.PCG64(seed)).permutation(self.n).tolist()
-                drawn = number
-            yield order[place * self.batch_size : (place + 1) * self.batch_size]
-
-
 class Clock:
-    """How much of the budget is spent; seconds spent before a resume count."""
+    """How much of the budget is spent; seconds spent before a resume count.
 
-    def __init__(self, steps: int | None, minutes: float | None) -> None:
+    Several processes go by the main one's clock, or they would stop at different steps.
+    """
+
+    def __init__(self, steps: int | None, minutes: float | None, processes: Processes) -> None:
         self.steps, self.seconds = steps, None if minutes is None else minutes * 60
         self.before, self.started = 0.0, time.monotonic()
+        self.processes, self.agreed = processes, 0.0
+
+    def agree(self) -> None:
+        """Let every process read the same time until this is called again."""
+        if self.seconds is not None and self.processes.count > 1:
+            self.agreed = self.processes.agree(self.elapsed())
 
     def elapsed(self) -> float:
         """Return the seconds spent so far."""
@@ -69,7 +54,8 @@ class Clock:
     def spent(self, step: int) -> float:
         """Return the share of the budget spent when ``step`` steps are done, 0 to 1."""
         by_steps = step / self.steps if self.steps else 0.0
-        by_time = self.elapsed() / self.seconds if self.seconds else 0.0
+        elapsed = self.elapsed() if self.processes.count == 1 else self.agreed
+        by_time = elapsed / self.seconds if self.seconds else 0.0
         return min(1.0, max(by_steps, by_time))
 
 
@@ -107,7 +93,7 @@ class Watch(TrainerCallback):  # type: ignore[misc, unused-ignore]
 
     def on_train_begin(self, args: Any, state: Any, control: Any, **more: Any) -> None:
         """Open the progress bar, on a terminal."""
-        if not sys.stderr.isatty():
+        if not (sys.stderr.isatty() and self.context.processes.is_main):
             return
         total = self.clock.steps if self.clock.seconds is None else None
         start = state.global_step
@@ -116,7 +102,10 @@ class Watch(TrainerCallback):  # type: ignore[misc, unused-ignore]
     def on_step_begin(self, args: Any, state: Any, control: Any, **more: Any) -> None:
         """Seed this step."""
         # Dropout of step 70 is the same whether steps 1 to 69 ran in this process or not.
-        torch.manual_seed(derive_seed(self.context.seed, self.stage, state.global_step))
+        names: list[object] = [self.context.seed, self.stage, state.global_step]
+        rank = self.context.processes.rank
+        torch.manual_seed(derive_seed(*names, *([rank] if rank else [])))
+        self.clock.agree()
 
     def on_step_end(self, args: Any, state: Any, control: Any, **more: Any) -> None:
         """Say whether to stop, to save, or to measure."""
@@ -125,7 +114,8 @@ class Watch(TrainerCallback):  # type: ignore[misc, unused-ignore]
         if self.clock.spent(state.global_step) >= 1.0:
             control.should_training_stop = True
             control.should_log = True
-        if time.monotonic() - self.saved_at > self.save_seconds:
+        due = time.monotonic() - self.saved_at > self.save_seconds
+        if self.context.processes.agree(float(due)):
             control.should_save = True
             self.saved_at = time.monotonic()
         if self.evaluate and self.evaluate_every and state.global_step % self.evaluate_every == 0:
@@ -160,6 +150,7 @@ class Loop(Trainer):  # type: ignore[misc, unused-ignore]
     def __init__(self, *, batches: Batches, watch: Watch, fingerprint: str, **rest: Any) -> None:
         super().__init__(**rest)
         self.batches, self.watch, self.fingerprint = batches, watch, fingerprint
+        self.division = batches.division
         self.model_accepts_loss_kwargs = False
         self.remove_callback(PrinterCallback)
         self.remove_callback(ProgressCallback)
@@ -171,13 +162,37 @@ class Loop(Trainer):  # type: ignore[misc, unused-ignore]
         return DataLoader(
             examples,
             batch_sampler=self.batches,
-            collate_fn=self.data_collator,
+            collate_fn=self.division.cut(self.data_collator),
         )
+
+    def training_step(self, model: Any, inputs: Any, num_items_in_batch: Any = None) -> Any:
+        """Return this process's part of a step's loss; the gradients are those of the step."""
+        if self.division.whole:
+            return super().training_step(model, inputs, num_items_in_batch)
+        model.train()
+        weights = [self.division.terms(part) for part in inputs]
+        processes = self.division.processes
+        total = processes.totals([sum(weights)])[0]
+        step_loss = torch.zeros((), device=self.args.device)
+        prepared: Any = self._prepare_inputs(inputs)
+        for number, part in enumerate(prepared, 1):
+            # Gradients meet once a step, with those of the last slice.
+            last = number == len(inputs)
+            with contextlib.nullcontext() if last else self.accelerator.no_sync(model):
+                with self.compute_loss_context_manager():
+                    loss: Any = self.compute_loss(model, part)
+                # A mean of means is no mean where parts have unlike numbers of terms; the
+                # processes' gradients are averaged, hence the count.
+                loss = loss * (weights[number - 1] * processes.count / max(total, 1))
+                self.accelerator.backward(loss)
+            step_loss += loss.detach()
+        return step_loss
 
     def create_scheduler(self, num_training_steps: int, optimizer: Any = None) -> Any:
         """Return a learning rate that follows the budget."""
         stepped: Any = self.optimizer
         clock, warm_up = self.watch.clock, max(1, self.args.warmup_steps)
+        clock.agree()
 
         def factor(step: int) -> float:
             return min(1.0, (step + 1) / warm_up) * (1.0 - clock.spent(step))
@@ -205,7 +220,8 @@ class Loop(Trainer):  # type: ignore[misc, unused-ignore]
     def _save_checkpoint(self, model: Any, trial: Any) -> None:
         super()._save_checkpoint(model, trial)
         folder = Path(str(self.args.output_dir)) / f"checkpoint-{self.state.global_step}"
-        seal(folder, self.fingerprint, self.watch)
+        if self.watch.context.processes.is_main:
+            seal(folder, self.fingerprint, self.watch)
 
 
 def drop_checkpoints(folder: Path) -> None:

@@ -8,9 +8,8 @@ resumed ends, given a budget in steps, with the very bytes of one that was left 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal, TypeAlias
 
 import torch
 from safetensors.torch import load_model, save_model
@@ -19,8 +18,8 @@ from transformers import TrainingArguments
 
 from v2t_bench.contracts import TrainContext
 from v2t_bench.errors import BadParameter
+from v2t_plugins.batches import Batches, Collate, Division, Terms, n_examples
 from v2t_plugins.loop import (
-    Batches,
     Clock,
     Evaluate,
     Loop,
@@ -39,7 +38,7 @@ from v2t_plugins.seeds import seeded as seeded
 from v2t_plugins.subwords import load_tokenizer as load_tokenizer
 from v2t_plugins.subwords import train_tokenizer as train_tokenizer
 
-Collate = Callable[[list[Any]], Mapping[str, torch.Tensor]]
+Precision: TypeAlias = Literal["auto", "bf16", "float32"]
 
 # No training reaches it; a budget in minutes needs some number of steps to plan with.
 _ENDLESS = 1_000_000
@@ -61,12 +60,17 @@ def fit(
     evaluate_every: int | None = None,
     warm_up: int | None = None,
     save_seconds: float = 120.0,
+    accumulate: int = 1,
+    precision: Precision = "auto",
+    terms: Terms = n_examples,
 ) -> list[Record]:
     """Train ``model`` in place and return its learning curve.
 
     AdamW, linear warm-up, then linear decay that reaches zero when the budget ends,
     whichever of steps and minutes comes first. Gradients are clipped to norm 1. Resumes from
-    ``context.work/<stage>`` if what lies there is of this very training.
+    ``context.work/<stage>`` if what lies there is of this very training. Where
+    ``context.processes`` are several, each computes an equal share of every step, and all
+    end with the same network.
 
     Args:
         model: Takes a batch as keyword arguments and returns ``{"loss": ...}``.
@@ -83,16 +87,24 @@ def fit(
         evaluate_every: Steps between two evaluations.
         warm_up: Steps of warm-up; default: a twentieth of the steps, 20 to 500.
         save_seconds: Time between two checkpoints.
+        accumulate: Into how many slices a process cuts its share of a step, to need less
+            memory; without dropout they come to the same gradients, to rounding.
+        precision: ``bf16`` and ``float32`` rather than what is faster on the device.
+        terms: How many terms the loss of a batch is the mean of: what a slice weighs.
 
     Raises:
-        BadParameter: neither or no positive budget.
+        BadParameter: neither or no positive budget, or more parts than examples in a step.
     """
     if (steps is None and minutes is None) or (steps or 1) < 1 or (minutes or 1) <= 0:
         raise BadParameter(f"{stage} needs a budget: steps of at least 1, or minutes above 0")
     n = len(examples)  # type: ignore[arg-type]
+    processes = context.processes
+    division = Division(processes=processes, slices=accumulate, terms=terms)
+    division.check(min(n, batch_size), stage)
     names = (context.seed, stage)
     shapes = [(name, tuple(value.shape)) for name, value in model.named_parameters()]
-    plan = (names, steps, minutes is None, learning_rate, batch_size, n, warm_up, identity, shapes)
+    plan = (names, steps, minutes is None, learning_rate, batch_size, n, warm_up, identity, shapes,
+            accumulate, precision)  # fmt: skip
     fingerprint = hashlib.sha256(repr(plan).encode()).hexdigest()
     folder = context.work / stage
     folder.mkdir(parents=True, exist_ok=True)
@@ -101,19 +113,25 @@ def fit(
         load_model(model, str(folder / "done" / "model.safetensors"))
         return list(done["curve"])
 
-    watch = Watch(context, stage, Clock(steps, minutes), evaluate, evaluate_every, save_seconds)
-    found = find_checkpoint(folder, fingerprint)
+    clock = Clock(steps, minutes, processes)
+    watch = Watch(context, stage, clock, evaluate, evaluate_every, save_seconds)
+    with processes.main_first():  # it removes what is half written
+        found = find_checkpoint(folder, fingerprint)
     start = watch.go_on_from(found) if found else 0
     planned = steps or _ENDLESS
     if warm_up is None:
         warm_up = min(500, max(20, (steps or 2000) // 20))
-    batches = Batches(n=n, batch_size=batch_size, steps=planned, start=start, names=names)
+    batches = Batches(
+        n=n, batch_size=batch_size, steps=planned, start=start, names=names, division=division
+    )
     with seeded(*names):
         loop = Loop(
             model=model,
             train_dataset=examples,
             data_collator=collate,
-            args=_arguments(context, folder, planned, learning_rate, batch_size, warm_up),
+            args=_arguments(
+                context, folder, planned, learning_rate, batch_size, warm_up, precision
+            ),
             batches=batches,
             watch=watch,
             fingerprint=fingerprint,
@@ -121,15 +139,23 @@ def fit(
         loop.train(resume_from_checkpoint=str(found[0]) if found else None)
     watch.close()
     model.eval()
-    (folder / "done").mkdir(exist_ok=True)
-    save_model(model, str(folder / "done" / "model.safetensors"))
-    seal(folder / "done", fingerprint, watch)
-    drop_checkpoints(folder)
+    if processes.is_main:
+        (folder / "done").mkdir(exist_ok=True)
+        save_model(model, str(folder / "done" / "model.safetensors"))
+        seal(folder / "done", fingerprint, watch)
+        drop_checkpoints(folder)
+    processes.wait()
     return watch.curve
 
 
 def _arguments(
-    context: TrainContext, folder: Path, steps: int, rate: float, batch_size: int, warm_up: int
+    context: TrainContext,
+    folder: Path,
+    steps: int,
+    rate: float,
+    batch_size: int,
+    warm_up: int,
+    precision: Precision,
 ) -> TrainingArguments:
     on_cpu = context.device.startswith("cpu")
     arguments = TrainingArguments(
@@ -143,7 +169,7 @@ def _arguments(
         max_grad_norm=1.0,
         optim="adamw_torch_fused",
         use_cpu=on_cpu,
-        bf16=_has_fast_bf16(context.device),
+        bf16=_uses_bf16(precision, context.device),
         seed=derive_seed(context.seed) % 2**31,
         logging_steps=50,
         save_strategy="steps",
@@ -154,9 +180,26 @@ def _arguments(
         report_to=[],
         disable_tqdm=True,
         dataloader_pin_memory=False,
+        # Every parameter takes part in every step; looking for others costs time.
+        ddp_find_unused_parameters=False,
     )
     arguments._n_gpu = min(1, arguments.n_gpu)  # one device: DataParallel would change results
     return arguments
+
+
+def _uses_bf16(precision: Precision, device: str) -> bool:
+    """Return whether a network is trained in bfloat16.
+
+    Raises:
+        BadParameter: ``device`` cannot.
+    """
+    if precision != "bf16":
+        return precision == "auto" and _has_fast_bf16(device)
+    if not (device.startswith("cpu") or _has_fast_bf16(device)):
+        raise BadParameter(
+            f"precision=bf16 is not possible on {device}; use precision=auto or float32"
+        )
+    return True
 
 
 def _has_fast_bf16(device: str) -> bool:

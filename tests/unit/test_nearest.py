@@ -5,8 +5,17 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from safetensors.numpy import load_file
 
-from v2t_bench.contracts import BuildContext, Embedder, TrainContext, Vectors
+from v2t_bench.contracts import (
+    BuildContext,
+    Embedder,
+    Release,
+    Secret,
+    TrainContext,
+    Vectors,
+    as_they_are,
+)
 from v2t_bench.errors import BadParameter, CorruptArtifact, MissingCheckpoint, SpaceMismatch
 from v2t_bench.threat import Oracle
 from v2t_plugins.attacks.nearest import TEXTS, VECTORS, Nearest
@@ -18,13 +27,16 @@ def train(
     texts: Sequence[str],
     folder: Path,
     options: Mapping[str, str] | None = None,
+    release: Release = as_they_are,
 ) -> Nearest:
     """Return the attack trained on ``texts``."""
     work = folder / "work"
     made = folder / "made"
     for path in (work, made):
         path.mkdir(parents=True)
-    budget = TrainContext(folder=made, work=work, max_tokens=32, options=options or {})
+    budget = TrainContext(
+        folder=made, work=work, max_tokens=32, options=options or {}, release=release
+    )
     Nearest(context=context).train(texts, oracle, budget)
     return Nearest(checkpoint=made, context=context)
 
@@ -53,6 +65,34 @@ def test_the_length_of_a_vector_does_not_matter(
     trained: Nearest, oracle: Oracle, vectors: Vectors
 ) -> None:
     assert trained.invert(vectors * np.float32(9), oracle) == trained.invert(vectors, oracle)
+
+
+def stored(folder: Path) -> Vectors:
+    vectors: Vectors = load_file(folder / "made" / VECTORS)["vectors"]
+    return vectors
+
+
+def test_against_a_defense_that_draws_nothing_it_stores_what_is_released(
+    context: BuildContext, oracle: Oracle, embedder: Embedder, texts: list[str], tmp_path: Path
+) -> None:
+    def coarse(vectors: Vectors, ids: Sequence[str]) -> Vectors:
+        return vectors.round(1)
+
+    train(context, oracle, texts, tmp_path, release=coarse)
+    clean = embedder.embed(texts, "document")
+    np.testing.assert_array_equal(stored(tmp_path), clean.round(1))
+
+
+def test_against_a_defense_that_draws_it_stores_the_mean_of_many_draws(
+    context: BuildContext, oracle: Oracle, embedder: Embedder, texts: list[str], tmp_path: Path
+) -> None:
+    def noisy(vectors: Vectors, ids: Sequence[str]) -> Vectors:
+        return vectors + Secret(b"own").normal(vectors.shape, "document", ids)
+
+    train(context, oracle, texts, tmp_path, release=noisy)
+    noise = stored(tmp_path) - embedder.embed(texts, "document")
+    # The mean of 16 draws of deviation 1; 6912 of them show it to a hundredth.
+    assert noise.std() == pytest.approx(0.25, abs=0.01)
 
 
 def test_training_asks_for_each_distinct_text_once(

@@ -174,6 +174,46 @@ def test_a_finished_training_with_other_settings_starts_anew(tmp_path: Path) -> 
     assert weights(first) != weights(second)
 
 
+class Mean(torch.nn.Module):
+    """A loss that is the mean over the cells that are there, of which rows have unlike many."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.layer = torch.nn.Linear(3, 6).double()
+
+    def forward(self, x: Tensor, there: Tensor) -> dict[str, Tensor]:
+        return {"loss": (self.layer(x) - 1).square()[there].mean()}
+
+
+def ragged(rows: list[Any]) -> dict[str, Tensor]:
+    x = torch.stack([x for x, _ in rows]).double()
+    return {"x": x, "there": torch.arange(6) <= (x[:, :1].abs() * 3)}
+
+
+@pytest.mark.parametrize("slices", [2, 3, 7])
+def test_a_step_in_slices_is_the_step(tmp_path: Path, slices: int) -> None:
+    found = []
+    for accumulate in (1, slices):
+        with seeded("mean"):
+            model = Mean()
+        curve = fit(
+            model,
+            examples(),
+            collate=ragged,
+            context=context(tmp_path / str(accumulate)),
+            stage="mean",
+            steps=20,
+            learning_rate=0.05,
+            batch_size=7,
+            accumulate=accumulate,
+            precision="float32",
+            terms=lambda batch: int(batch["there"].sum()),
+        )
+        found.append((model.layer.weight, curve[-1]["loss"]))
+    torch.testing.assert_close(found[0][0], found[1][0], rtol=1e-9, atol=1e-12)
+    assert found[0][1] == pytest.approx(found[1][1], rel=1e-6)
+
+
 class Interrupted(Exception):
     pass
 

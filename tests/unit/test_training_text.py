@@ -2,6 +2,7 @@
 
 import gzip
 import hashlib
+import json
 import re
 from collections.abc import Callable
 from pathlib import Path
@@ -51,6 +52,28 @@ def test_every_line_of_a_text_file_is_a_text(tmp_path: Path, ending: str) -> Non
 def test_title_and_text_of_a_record_are_joined_by_a_space(tmp_path: Path, ending: str) -> None:
     path = written(tmp_path, f"t.jsonl{ending}", compress(ending, ROWS))
     assert read_texts(path).texts == ["one two", "A three", "four"]
+
+
+TITLED = [{"title": f"T{n}", "text": f"body {n}"} for n in range(200)]
+
+
+def lines(records: list[dict[str, str]]) -> bytes:
+    return "".join(json.dumps(record) + "\n" for record in records).encode()
+
+
+def test_titles_are_left_out_where_they_are_not_wanted(tmp_path: Path) -> None:
+    path = written(tmp_path, "t.jsonl", ROWS)
+    assert read_texts(path, titles="without").texts == ["one two", "three", "four"]
+
+
+def test_half_of_the_records_lose_their_title_whatever_their_order(tmp_path: Path) -> None:
+    there = read_texts(written(tmp_path, "a.jsonl", lines(TITLED)), titles="half").texts
+    back = read_texts(written(tmp_path, "b.jsonl", lines(TITLED[::-1])), titles="half").texts
+    titled = [text for text in there if text.startswith("T")]
+    # 200 throws of a coin lie within five standard deviations.
+    assert 65 < len(titled) < 135
+    assert there == back[::-1]
+    assert [text.split("body")[1] for text in there] == [f" {n}" for n in range(200)]
 
 
 def test_blank_and_repeated_lines_are_left_out_and_counted(tmp_path: Path) -> None:

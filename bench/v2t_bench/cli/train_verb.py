@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from itertools import zip_longest
 from pathlib import Path
 from typing import Any, get_args
@@ -18,6 +18,7 @@ from v2t_bench.cli.options import (
     tell,
 )
 from v2t_bench.contracts import Size
+from v2t_bench.training_text import Titles
 
 
 def _options(ctx: click.Context, param: click.Parameter, given: tuple[str, ...]) -> dict[str, str]:
@@ -67,6 +68,26 @@ def _options(ctx: click.Context, param: click.Parameter, given: tuple[str, ...])
     help="Time for everything that is learned, instead of --steps.",
 )
 @click.option("--seed", type=click.IntRange(0), default=0, show_default=True)
+@click.option(
+    "--titles",
+    type=click.Choice(get_args(Titles)),
+    default="with",
+    show_default=True,
+    help="Of jsonl records: put before the text, left out, or left out of every other one.",
+)
+@click.option(
+    "--defense",
+    default="",
+    metavar="SPELLING",
+    help="Train on vectors as this defense releases them; default: on clean ones.",
+)
+@click.option(
+    "--defense-seed",
+    type=click.IntRange(0),
+    default=0,
+    show_default=True,
+    help="Of the secret that the attacker makes up for that defense.",
+)
 @click.option("--tokenizer", metavar="FOLDER|ID", help="A given tokenizer; default: train one.")
 @click.option(
     "--option",
@@ -90,10 +111,14 @@ def command(**given: Any) -> None:
 
     \b
     v2t-bench train vec2text --texts articles.txt.gz --minutes 60
+
+    On several GPUs: accelerate launch -m v2t_bench train vec2text ...
     """  # noqa: D301 - click's marker for a paragraph it must not wrap
     from v2t_bench.canonical import content_hash
     from v2t_bench.contracts import Embedder
+    from v2t_bench.processes import Processes
     from v2t_bench.registry import discover
+    from v2t_bench.release import trained_against
     from v2t_bench.training import Lesson, School
     from v2t_bench.vectors import VectorCache
 
@@ -101,14 +126,18 @@ def command(**given: Any) -> None:
         raise click.UsageError("give --steps or --minutes, not both")
     if given["minutes"] is not None and not math.isfinite(given["minutes"]):
         raise click.UsageError("--minutes must be a finite number")
+    processes = Processes.from_environment()
     registry = discover()
     registry.entry("attacks", given["attack"])
+    given["device"] = processes.device(given["device"])
+    given["defense"] = trained_against(registry, given["defense"])
     machine = ("device", "offline", "trust_remote_code")
     context = make_context(registry, batch_size=None, **{key: given[key] for key in machine})
     embedder: Embedder = registry.build("embedders", given["embedder"], context)
-    texts = read_all(given["texts"], given["n_texts"])
+    say = tell if processes.is_main else lambda line: None
+    texts = read_all(given["texts"], given["n_texts"], given["titles"], say)
     copied = ("attack", "max_tokens", "size", "steps", "minutes", "seed", "batch_size", "tokenizer",
-              "options")  # fmt: skip
+              "options", "defense", "defense_seed", "titles")  # fmt: skip
     lesson = Lesson(
         texts=texts,
         trained_on=" + ".join(path.name for path in given["texts"]),
@@ -127,20 +156,25 @@ def command(**given: Any) -> None:
         context=context,
         cache=VectorCache(cache / "vectors", EmbeddingProgress()),
         progress=tell,
+        processes=processes,
     )
     checkpoint = school.train(lesson, out)
-    click.echo(str(checkpoint.folder))
-    tell((checkpoint.folder / "README.md").read_text(encoding="utf-8").partition("## Limits")[0])
+    processes.leave()
+    if processes.is_main:
+        click.echo(str(checkpoint.folder))
+    say((checkpoint.folder / "README.md").read_text(encoding="utf-8").partition("## Limits")[0])
 
 
-def read_all(paths: Sequence[Path], n_texts: int | None) -> list[str]:
+def read_all(
+    paths: Sequence[Path], n_texts: int | None, titles: Titles, say: Callable[[str], None]
+) -> list[str]:
     """Return the texts of all files, a text from each in turn, equally many from each."""
     from v2t_bench.training_text import read_texts
 
     limit = None if n_texts is None else -(-n_texts // len(paths))
-    files = [read_texts(path, limit=limit) for path in paths]
+    files = [read_texts(path, limit=limit, titles=titles) for path in paths]
     for path, file in zip(paths, files, strict=True):
-        tell(
+        say(
             f"{len(file.texts):,} texts from {path} ({file.n_blank} blank and "
             f"{file.n_duplicate} repeated lines left out)"
         )

@@ -31,14 +31,9 @@ from v2t_bench.contracts import (
     TrainReport,
     Vectors,
 )
-from v2t_bench.errors import (
-    BadInput,
-    BadParameter,
-    CorruptArtifact,
-    MissingCheckpoint,
-    SpaceMismatch,
-)
+from v2t_bench.errors import BadInput, CorruptArtifact
 from v2t_bench.threat import Oracle
+from v2t_plugins.attacks.trained import check_dim, folder_of, only_number
 
 if TYPE_CHECKING:
     from v2t_plugins.attacks.word_classifier import WordClassifier
@@ -83,12 +78,14 @@ class BagOfWords:
             BadParameter: an option is unknown or out of range.
         """
         from v2t_bench.scoring.overlap import token_f1_per_text
-        from v2t_plugins.attacks.word_classifier import Examples, collate, new_classifier
+        from v2t_plugins.attacks.word_classifier import Examples, collate, n_words, new_classifier
         from v2t_plugins.training import fit, save_network, write_json
 
-        words = _Words.of(texts, oracle.space, most=_most_words(context.options))
+        words = _Words.of(
+            texts, oracle.space, most=only_number(context.options, "words", "bow") or MAX_WORDS
+        )
         labels = [words.numbers_of(text) for text in texts]
-        vectors = oracle.embed(texts, keep=True)
+        vectors = context.release(oracle.embed(texts, keep=True), texts)
         known, held_back = _split(texts)
         examples = Examples(vectors[known], [labels[row] for row in known])
         network = new_classifier(examples, HIDDEN[context.size], len(words.said), context.seed)
@@ -115,6 +112,7 @@ class BagOfWords:
             identity=_digest("\n".join(words.said)),
             evaluate=evaluate,
             evaluate_every=max(1, (steps or 4000) // 4),
+            terms=n_words,
         )
         shape = {"dim": vectors.shape[1], "hidden": HIDDEN[context.size]}
         save_network(context.folder / NETWORK, network)
@@ -139,11 +137,7 @@ class BagOfWords:
             CorruptArtifact: a file of the checkpoint is damaged.
         """
         network, said = self._trained
-        if len(network.centre) != vectors.shape[1]:
-            raise SpaceMismatch(
-                f"bow was trained on vectors of {len(network.centre)} dimensions, these have "
-                f"{vectors.shape[1]}; choose the checkpoint of this embedder"
-            )
+        check_dim(vectors, len(network.centre), "bow")
         return network.guess(vectors, said)
 
     @cached_property
@@ -154,9 +148,8 @@ class BagOfWords:
         from v2t_plugins.attacks.word_classifier import WordClassifier
         from v2t_plugins.networks import load_network, read_json
 
-        if self.checkpoint is None:
-            raise MissingCheckpoint("bow has learned nothing; run v2t-bench train bow first")
-        settings = read_json(self.checkpoint / SETTINGS)
+        folder = folder_of(self.checkpoint, "bow")
+        settings = read_json(folder / SETTINGS)
         try:
             said = [str(word) for word in settings["words"]]
             # What it draws at first is overwritten; the caller's randomness stays as it was.
@@ -166,9 +159,9 @@ class BagOfWords:
                 )
         except (KeyError, TypeError, ValueError) as error:
             raise CorruptArtifact(
-                f"{self.checkpoint / SETTINGS} lacks or misstates {error}; train again"
+                f"{folder / SETTINGS} lacks or misstates {error}; train again"
             ) from error
-        load_network(self.checkpoint / NETWORK, network)
+        load_network(folder / NETWORK, network)
         return network.eval().to(self.context.device), said
 
 
@@ -200,16 +193,6 @@ class _Words:
         """Return the numbers of the words that ``text`` has, each once."""
         keys = {self.space.normalize_text(word) for word in _WORD.findall(text)}
         return sorted(self.numbers[key] for key in keys if key in self.numbers)
-
-
-def _most_words(options: Mapping[str, str]) -> int:
-    unknown = sorted(set(options) - {"words"})
-    if unknown:
-        raise BadParameter(f"bow has no option {unknown[0]!r} (options: words)")
-    text = options.get("words", str(MAX_WORDS))
-    if not (text.isdecimal() and int(text) > 0):
-        raise BadParameter(f"bow: words is {text!r}; expected a whole number of at least 1")
-    return int(text)
 
 
 def _split(texts: Sequence[str]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:

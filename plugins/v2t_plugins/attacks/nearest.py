@@ -9,10 +9,12 @@ from __future__ import annotations
 import hashlib
 import io
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+
+import numpy as np
 
 from v2t_bench import hookimpl
 from v2t_bench.contracts import (
@@ -23,9 +25,14 @@ from v2t_bench.contracts import (
     TrainReport,
     Vectors,
 )
-from v2t_bench.errors import BadParameter, CorruptArtifact, MissingCheckpoint, SpaceMismatch
+from v2t_bench.errors import CorruptArtifact
 from v2t_bench.search import tie_keys, top_k
 from v2t_bench.threat import Oracle
+from v2t_plugins.attacks.trained import check_dim, folder_of, only_number
+
+# Of a defense that draws. A stored vector then has a sixteenth of the noise power of a
+# target's, which is what decides which is closest.
+DRAWS = 16
 
 TEXTS, VECTORS = "texts.jsonl.zst", "vectors.safetensors"
 
@@ -35,7 +42,9 @@ class Nearest:
     """The closest of the training texts, by cosine.
 
     Training stores texts and their vectors; the option ``limit`` keeps that many of them,
-    chosen by their content. Stored vectors are memory-mapped.
+    chosen by their content. Stored vectors are memory-mapped. Trained against a defense, it
+    stores released vectors: those are what like is compared with; of one that draws, the
+    mean of many draws.
 
     Args:
         checkpoint: The folder that training filled.
@@ -49,9 +58,10 @@ class Nearest:
         """Store the distinct ``texts`` and their vectors."""
         from safetensors.numpy import save_file
 
-        limit = _limit(context.options)
+        limit = only_number(context.options, "limit", "nearest")
         known = _at_most(list(dict.fromkeys(texts)), limit)
-        save_file({"vectors": oracle.embed(known, keep=True)}, context.folder / VECTORS)
+        vectors = _expected(oracle.embed(known, keep=True), known, context)
+        save_file({"vectors": vectors}, context.folder / VECTORS)
         _write_texts(known, context.folder / TEXTS)
         return TrainReport(recipe={"texts": len(known), "limit": limit})
 
@@ -64,11 +74,7 @@ class Nearest:
             CorruptArtifact: a file of the checkpoint is damaged.
         """
         texts, stored = self._stored
-        if stored.shape[1] != vectors.shape[1]:
-            raise SpaceMismatch(
-                f"nearest: stored vectors have {stored.shape[1]} dimensions, these have "
-                f"{vectors.shape[1]}; choose the checkpoint of this embedder"
-            )
+        check_dim(vectors, stored.shape[1], "nearest")
         if not len(vectors):
             return []
         hits = top_k(
@@ -86,26 +92,31 @@ class Nearest:
         """The texts, and their vectors as a memory map, (n, d)."""
         from v2t_plugins.networks import load_tensors
 
-        if self.checkpoint is None:
-            raise MissingCheckpoint("nearest has no texts; run v2t-bench train nearest first")
-        texts = _read_texts(self.checkpoint / TEXTS)
-        tensor = load_tensors(self.checkpoint / VECTORS).get("vectors")
+        folder = folder_of(self.checkpoint, "nearest")
+        texts = _read_texts(folder / TEXTS)
+        tensor = load_tensors(folder / VECTORS).get("vectors")
         if tensor is None or tensor.ndim != 2 or len(tensor) != len(texts) or not texts:
             raise CorruptArtifact(
-                f"{self.checkpoint}: {VECTORS} does not hold one vector for each of the "
+                f"{folder}: {VECTORS} does not hold one vector for each of the "
                 f"{len(texts)} texts; train again"
             )
         return texts, tensor.numpy()
 
 
-def _limit(options: Mapping[str, str]) -> int | None:
-    unknown = sorted(set(options) - {"limit"})
-    if unknown:
-        raise BadParameter(f"nearest has no option {unknown[0]!r} (options: limit)")
-    text = options.get("limit")
-    if text is not None and not (text.isdecimal() and int(text) > 0):
-        raise BadParameter(f"nearest: limit is {text!r}; expected a whole number of at least 1")
-    return None if text is None else int(text)
+def _expected(vectors: Vectors, texts: Sequence[str], context: TrainContext) -> Vectors:
+    """Return what each of ``vectors``, (n, d), is released as, on the average over draws."""
+    first = context.release(vectors, texts)
+    others = (
+        context.release(vectors, [f"{draw} {text}" for text in texts]) for draw in range(1, DRAWS)
+    )
+    second = next(others)
+    if np.array_equal(first, second):  # it draws nothing
+        return first
+    total = np.add(first, second, dtype=np.float64)
+    for another in others:
+        total += another
+    mean: Vectors = (total / DRAWS).astype(np.float32)
+    return mean
 
 
 def _at_most(texts: list[str], limit: int | None) -> list[str]:

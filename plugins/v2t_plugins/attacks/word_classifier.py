@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import torch
 from torch import Tensor, nn
@@ -100,6 +100,11 @@ def collate(examples: list[tuple[Tensor, Tensor]]) -> dict[str, Tensor]:
     vectors, words = zip(*examples, strict=True)
     padded = nn.utils.rnn.pad_sequence(list(words), batch_first=True, padding_value=ABSENT)
     return {"vectors": torch.stack(list(vectors)), "words": padded}
+
+
+def n_words(batch: Mapping[str, Tensor]) -> int:
+    """Return how many words the loss of a batch is the mean over."""
+    return max(1, int((batch["words"] != ABSENT).sum()))
 
 
 @torch.no_grad()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import math
+from dataclasses import fields, replace
 from typing import Any
 
 import numpy as np
@@ -11,7 +12,7 @@ import torch
 from torch import Tensor
 from transformers import PreTrainedTokenizerBase
 
-from v2t_bench.contracts import TrainContext
+from v2t_bench.contracts import Space, TrainContext, Vectors
 from v2t_bench.errors import CorruptArtifact
 from v2t_bench.threat import Oracle
 from v2t_plugins.attacks.vec2text.choices import Choices
@@ -34,25 +35,39 @@ def get_tokenizer(
     # A resumed training must write with the very subwords it began with.
     key = hashlib.sha256("\0".join([str(choices.vocabulary), *texts]).encode()).hexdigest()
     folder = context.work / f"tokenizer-{key[:16]}"
-    try:
-        return read_tokenizer(folder)
-    except CorruptArtifact:
-        tokenizer = train_tokenizer(texts, vocabulary_size=choices.vocabulary)
-        save_tokenizer(tokenizer, folder)
-        return tokenizer
+    with context.processes.main_first():
+        try:
+            return read_tokenizer(folder)
+        except CorruptArtifact:
+            tokenizer = train_tokenizer(texts, vocabulary_size=choices.vocabulary)
+            save_tokenizer(tokenizer, folder)
+            return tokenizer
+
+
+def label_lengths(tokenizer: PreTrainedTokenizerBase, texts: list[str]) -> list[int]:
+    """Return how many subwords each text has, the end token included."""
+    encode: Any = tokenizer
+    return [len(row) + 1 for row in encode(texts, add_special_tokens=False)["input_ids"]]
+
+
+def scaled_like_targets(vectors: Vectors, space: Space) -> Vectors:
+    """Return released vectors (n, d) at the length the search gives its targets."""
+    if not space.normalize:
+        return vectors
+    lengths = np.linalg.norm(vectors, axis=1, keepdims=True)
+    scaled: Vectors = (vectors / np.maximum(lengths, 1e-12)).astype(np.float32)
+    return scaled
 
 
 def configure(
     tokenizer: PreTrainedTokenizerBase,
-    texts: list[str],
+    lengths: list[int],
     vectors: Tensor,
     choices: Choices,
     context: TrainContext,
 ) -> NetworkConfig:
-    """Return the shape of networks for these texts and vectors (n, d)."""
+    """Return the shape of networks for texts of these `label_lengths` and vectors (n, d)."""
     special: Any = tokenizer
-    encoded: Any = tokenizer(texts, add_special_tokens=False)
-    lengths = [len(row) + 1 for row in encoded["input_ids"]]
     # One text in a thousand is longer than the networks write: a single odd one, spelled in
     # bytes, would otherwise make every generation wait for it.
     longest = math.ceil(float(np.quantile(lengths, 0.999)))
@@ -96,3 +111,10 @@ def start_from_embedder(
     embeddings = inverter.encoder_decoder.shared.weight
     with torch.no_grad():
         embeddings[:, : parts.shape[1]] = (parts / spread).float()
+
+
+def ignoring_guess_vectors(config: NetworkConfig) -> NetworkConfig:
+    """Return the configuration of a corrector that is not shown where its guess landed."""
+    known = {field.name for field in fields(NetworkConfig)}
+    flag = "ignore_guess_vector"
+    return replace(config, **{flag: True}) if flag in known else config

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import Any, get_args
 
 from v2t_bench.contracts import TrainContext
 from v2t_bench.errors import BadParameter
+from v2t_plugins.training import Precision
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -24,6 +25,11 @@ class Choices:
             can see within its steps.
         corrector_steps: Default: as many as the base model's.
         learning_rate: The peak of both; 0: by size.
+        accumulate: Slices that the examples of a step are computed in, one after another:
+            memory for fewer, the same result.
+        precision: ``bf16``, ``float32``, or ``auto``: what is faster on the device.
+        feedback: Whether the corrector is shown where its guess landed; ``false`` is the
+            paper's ablation, which puts the target there.
     """
 
     lexical: str = "ridge"
@@ -33,6 +39,9 @@ class Choices:
     hypotheses: int = 0
     corrector_steps: int = 0
     learning_rate: float = 0.0
+    accumulate: int = 1
+    precision: Precision = "auto"
+    feedback: bool = True
 
     @classmethod
     def read(cls, context: TrainContext) -> Choices:
@@ -47,13 +56,30 @@ class Choices:
             if name not in known:
                 raise BadParameter(f"vec2text has no option {name!r} (known: {', '.join(known)})")
             try:
-                read[name] = known[name](value)
+                read[name] = _to_bool(value) if known[name] is bool else known[name](value)
             except ValueError as error:
-                raise BadParameter(f"vec2text: {name}={value!r} is not a number") from error
+                wanted = "true or false" if known[name] is bool else "a number"
+                raise BadParameter(f"vec2text: {name}={value!r} is not {wanted}") from error
         choices = cls(**read)
         if choices.lexical not in ("ridge", "none") or choices.init not in ("embedder", "random"):
             raise BadParameter("vec2text: lexical is ridge or none, init is embedder or random")
+        if choices.precision not in get_args(Precision):
+            raise BadParameter(
+                f"vec2text: precision={choices.precision!r} is none of "
+                f"{', '.join(get_args(Precision))}"
+            )
+        if choices.accumulate < 1:
+            raise BadParameter(
+                f"vec2text: accumulate={choices.accumulate} divides a step into no slices; give "
+                "1 or more"
+            )
         low = choices.hypotheses < 0 or choices.corrector_steps < 0 or choices.learning_rate < 0
         if low or choices.pseudo_tokens < 1:
             raise BadParameter("vec2text: numbers among the options must not be negative")
         return choices
+
+
+def _to_bool(text: str) -> bool:
+    if text.lower() not in ("true", "false"):
+        raise ValueError(text)
+    return text.lower() == "true"

@@ -5,9 +5,8 @@ from __future__ import annotations
 import hashlib
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 
-import numpy as np
 import torch
 from torch import Tensor
 from torch.utils.data import Dataset
@@ -18,24 +17,33 @@ from v2t_bench.threat import Oracle
 from v2t_plugins.attacks.vec2text.beginning import (
     configure,
     get_tokenizer,
+    ignoring_guess_vectors,
+    label_lengths,
+    scaled_like_targets,
     start_from_embedder,
 )
 from v2t_plugins.attacks.vec2text.choices import Choices
-from v2t_plugins.attacks.vec2text.model import IGNORED, Corrector, Inverter, fit_lexical
+from v2t_plugins.attacks.vec2text.guesses import Guesses, GuessMaker
+from v2t_plugins.attacks.vec2text.model import (
+    IGNORED,
+    Corrector,
+    Inverter,
+    fit_lexical,
+)
 from v2t_plugins.attacks.vec2text.search import BATCH_SIZE, Networks, encode_texts
 from v2t_plugins.loop import Record
-from v2t_plugins.networks import load_tensors, read_json, save_network, save_tensors, write_json
+from v2t_plugins.networks import read_json, save_network, save_tensors, write_json
 from v2t_plugins.subwords import save_tokenizer
-from v2t_plugins.training import derive_seed, fit, seeded
+from v2t_plugins.training import fit, seeded
 
 FEWEST_TEXTS = 20
 STEPS = {"tiny": 2000, "small": 4000, "base": 100_000}
 # Tried for tiny: 4e-3 came as far in 300 steps as 2e-3 in 550. The others are scaled down
 # with the width; base is the paper's.
 LEARNING_RATE = {"tiny": 4e-3, "small": 2e-3, "base": 2e-4}
+CORRECTORS_OWN = ("corrector_steps", "feedback", "hypotheses")
 # Of a budget in minutes, after the vectors are there; the rest is the corrector's.
 BASE_SHARE, GUESS_SHARE = 0.55, 0.15
-CHUNK = 512
 
 
 class _Rows(Dataset[int]):
@@ -49,15 +57,6 @@ class _Rows(Dataset[int]):
 
     def __getitem__(self, index: int) -> int:
         return index
-
-
-@dataclass(frozen=True, kw_only=True)
-class _Guesses:
-    """Wrong guesses for some of the training texts, and where they landed."""
-
-    rows: list[int]
-    texts: list[str]
-    vectors: Tensor  # (m, d)
 
 
 def train(texts: Sequence[str], oracle: Oracle, context: TrainContext) -> TrainReport:
@@ -75,7 +74,10 @@ def train(texts: Sequence[str], oracle: Oracle, context: TrainContext) -> TrainR
             f"vec2text needs at least {FEWEST_TEXTS} different texts to train on, got {len(kept)}"
         )
     context.progress(f"vec2text: embedding {len(kept)} training texts")
-    vectors = oracle.embed(kept, keep=True)
+    clean = oracle.embed(kept, keep=True)
+    vectors = context.release(clean, kept)
+    if vectors is not clean:
+        vectors = scaled_like_targets(vectors, oracle.space)
     training = _Training(kept, vectors, choices, context)
     inverter, corrector = training.fresh_networks(oracle)
     training.plan_minutes(time.monotonic() - began)
@@ -85,6 +87,7 @@ def train(texts: Sequence[str], oracle: Oracle, context: TrainContext) -> TrainR
     training.save(inverter, corrector)
     recipe = training.recipe() | {
         "n_guesses": len(guesses.rows),
+        "n_labels_cut": training.n_labels_cut,
         "n_parameters": sum(value.numel() for value in inverter.parameters())
         + sum(value.numel() for value in corrector.parameters()),
     }
@@ -100,7 +103,15 @@ class _Training:
         self.texts, self.choices, self.context = texts, choices, context
         self.vectors = torch.from_numpy(vectors)  # (n, d)
         self.tokenizer = get_tokenizer(texts, choices, context)
-        self.config = configure(self.tokenizer, texts, self.vectors, choices, context)
+        lengths = label_lengths(self.tokenizer, texts)
+        config = configure(self.tokenizer, lengths, self.vectors, choices, context)
+        self.n_labels_cut = sum(length > config.max_length for length in lengths)
+        if self.n_labels_cut:
+            context.progress(
+                f"vec2text: {self.n_labels_cut} of {len(texts)} texts are longer than the "
+                f"{config.max_length} subwords the networks write, and are learned up to there"
+            )
+        self.config = config if choices.feedback else ignoring_guess_vectors(config)
         self.ids = encode_texts(self.tokenizer, texts, self.config)  # (n, t)
         self.batch_size = context.batch_size or BATCH_SIZE
         self.learning_rate = choices.learning_rate or LEARNING_RATE[context.size]
@@ -109,12 +120,16 @@ class _Training:
             self.steps = STEPS[context.size]
         self.corrector_steps = self.steps and (choices.corrector_steps or self.steps)
         self.minutes: Mapping[str, float] = {}
-        decided = [sorted(self.config.to_json().items()), sorted(asdict(choices).items())]
-        self.identity = hashlib.sha256(
-            repr([decided, context.seed, self.steps, self.batch_size]).encode()
-            + "\0".join(texts).encode()
-            + vectors.tobytes()
-        ).hexdigest()
+        decided = asdict(choices)
+        # What changes the corrector alone; another recipe for it finds base and guesses made.
+        of_corrector = {name: decided.pop(name) for name in CORRECTORS_OWN}
+        self.base_identity = _digest(
+            repr([sorted(config.to_json().items()), sorted(decided.items())]).encode(),
+            repr([context.seed, self.steps, self.batch_size]).encode(),
+            "\0".join(texts).encode(),
+            vectors.tobytes(),
+        )
+        self.identity = _digest(self.base_identity.encode(), repr(of_corrector).encode())
 
     def labels(self, rows: Sequence[int]) -> Tensor:
         """Return ids of some texts, cut to the longest of them, padded with `IGNORED`."""
@@ -141,19 +156,20 @@ class _Training:
         if self.context.minutes is None:
             return
         path = self.context.work / "plan.json"
-        try:
-            plan = read_json(path)
-        except CorruptArtifact:
-            plan = {}
-        if plan.get("identity") != self.identity:
-            left = max(0.1 * self.context.minutes, self.context.minutes - spent / 60)
-            plan = {
-                "identity": self.identity,
-                "base": left * BASE_SHARE,
-                "guesses": left * GUESS_SHARE,
-                "corrector": left * (1 - BASE_SHARE - GUESS_SHARE),
-            }
-            write_json(path, plan)
+        with self.context.processes.main_first():
+            try:
+                plan = read_json(path)
+            except CorruptArtifact:
+                plan = {}
+            if plan.get("identity") != self.identity:
+                left = max(0.1 * self.context.minutes, self.context.minutes - spent / 60)
+                plan = {
+                    "identity": self.identity,
+                    "base": left * BASE_SHARE,
+                    "guesses": left * GUESS_SHARE,
+                    "corrector": left * (1 - BASE_SHARE - GUESS_SHARE),
+                }
+                write_json(path, plan)
         self.minutes = {name: plan[name] for name in ("base", "guesses", "corrector")}
 
     def fit_base(self, inverter: Inverter) -> list[Record]:
@@ -172,73 +188,36 @@ class _Training:
             minutes=self.minutes.get("base"),
             learning_rate=self.learning_rate,
             batch_size=self.batch_size,
-            identity=self.identity,
+            identity=self.base_identity,
+            accumulate=self.choices.accumulate,
+            precision=self.choices.precision,
+            terms=_n_labels,
         )
 
-    def make_guesses(self, inverter: Inverter, oracle: Oracle) -> _Guesses:
-        """Return the base model's wrong guesses for a sample of the training texts.
-
-        A guess that is the text itself teaches nothing and is left out; guess and text are
-        compared as strings, since many embedders cannot see case.
-        """
+    def make_guesses(self, inverter: Inverter, oracle: Oracle) -> Guesses:
+        """Return the base model's wrong guesses for a sample of the training texts."""
         device = self.context.device
         networks = Networks(
             inverter=inverter.to(device), corrector=None, tokenizer=self.tokenizer, device=device
         )
-        seed = derive_seed(self.context.seed, "vec2text guesses")
-        order = np.random.Generator(np.random.PCG64(seed)).permutation(len(self.texts)).tolist()
-        order = order[: self._most_guesses()]
-        self.context.progress(f"vec2text: guessing up to {len(order)} training texts")
-        began = time.monotonic()
-        rows: list[int] = []
-        texts: list[str] = []
-        vectors: list[Tensor] = []
-        for number, start in enumerate(range(0, len(order), CHUNK)):
-            limit = self.minutes.get("guesses")
-            if limit is not None and rows and time.monotonic() - began > limit * 60:
-                break
-            chunk = order[start : start + CHUNK]
-            guesses, landed = self._guess_chunk(networks, chunk, number, oracle)
-            for place, row in enumerate(chunk):
-                if guesses[place] != self.texts[row]:
-                    rows.append(row)
-                    texts.append(guesses[place])
-                    vectors.append(landed[place])
-        if not rows:  # nothing was wrong, so anything will do to train on
-            rows, texts, vectors = chunk, guesses, list(landed)
-        return _Guesses(rows=rows, texts=texts, vectors=torch.stack(vectors))
-
-    def _most_guesses(self) -> int:
+        maker = GuessMaker(
+            networks=networks,
+            texts=self.texts,
+            vectors=self.vectors,
+            oracle=oracle,
+            context=self.context,
+            key=self.base_identity,
+            fast=self.choices.precision != "float32",
+        )
+        most = len(self.texts)
         if self.choices.hypotheses:
-            return self.choices.hypotheses
-        if self.corrector_steps:
-            return self.corrector_steps * self.batch_size
-        return len(self.texts)
-
-    def _guess_chunk(
-        self, networks: Networks, rows: list[int], number: int, oracle: Oracle
-    ) -> tuple[list[str], Tensor]:
-        """Return guesses and their vectors, from the work folder if a former run made them."""
-        key = f"{self.identity[:16]}-{number:05d}"
-        text_file = self.context.work / "guesses" / f"{key}.json"
-        vector_file = text_file.with_suffix(".safetensors")
-        text_file.parent.mkdir(parents=True, exist_ok=True)
-        try:
-            stored = read_json(text_file)["guesses"]
-            return [str(guess) for guess in stored], load_tensors(vector_file)["vectors"]
-        except (CorruptArtifact, KeyError):
-            pass
-        targets = self.vectors[torch.as_tensor(rows)].numpy()
-        guesses: list[str] = []
-        for start in range(0, len(rows), BATCH_SIZE):
-            guesses += networks.first_guesses(targets[start : start + BATCH_SIZE], fast=True)
-        landed = torch.from_numpy(oracle.embed(guesses))
-        save_tensors(vector_file, {"vectors": landed})
-        write_json(text_file, {"guesses": guesses})
-        return guesses, landed
+            most = self.choices.hypotheses
+        elif self.corrector_steps:
+            most = self.corrector_steps * self.batch_size
+        return maker.make(most, self.minutes.get("guesses"))
 
     def fit_corrector(
-        self, corrector: Corrector, inverter: Inverter, guesses: _Guesses
+        self, corrector: Corrector, inverter: Inverter, guesses: Guesses
     ) -> list[Record]:
         """Train the corrector, which starts as a copy of the base model."""
         inverter.to("cpu")
@@ -253,9 +232,10 @@ class _Training:
             rows = [guesses.rows[place] for place in places]
             ids = guess_ids[index]
             longest = int((ids != self.config.pad_id).sum(dim=1).max())
+            targets = self.vectors[torch.as_tensor(rows)]
             return {
-                "vectors": self.vectors[torch.as_tensor(rows)],
-                "guess_vectors": guesses.vectors[index],
+                "vectors": targets,
+                "guess_vectors": guesses.vectors[index] if self.choices.feedback else targets,
                 "guesses": ids[:, :longest],
                 "labels": self.labels(rows),
             }
@@ -271,10 +251,15 @@ class _Training:
             learning_rate=self.learning_rate,
             batch_size=self.batch_size,
             identity=self.identity,
+            accumulate=self.choices.accumulate,
+            precision=self.choices.precision,
+            terms=_n_labels,
         )
 
     def save(self, inverter: Inverter, corrector: Corrector) -> None:
         """Write everything `Networks.load` reads, in half precision to halve its size."""
+        if not self.context.processes.is_main:
+            return
         folder = self.context.folder
         write_json(folder / "config.json", self.config.to_json())
         save_tokenizer(self.tokenizer, folder)
@@ -297,3 +282,14 @@ class _Training:
             "seed": self.context.seed,
             "n_texts": len(self.texts),
         }
+
+
+def _n_labels(batch: Mapping[str, Tensor]) -> int:
+    return int((batch["labels"] != IGNORED).sum())
+
+
+def _digest(*parts: bytes) -> str:
+    digest = hashlib.sha256()
+    for part in parts:
+        digest.update(len(part).to_bytes(8, "little") + part)
+    return digest.hexdigest()

@@ -1,0 +1,73 @@
+"""What is to be taught: the attack, its texts, and what decides the outcome."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+from v2t_bench.canonical import hash_texts
+from v2t_bench.contracts import Embedder, Size
+from v2t_bench.registry import Registry
+from v2t_bench.shown import shown_composition
+from v2t_bench.training_text import Titles
+
+
+@dataclass(frozen=True, kw_only=True)
+class Lesson:
+    """What an attack is to be taught, and with what budget.
+
+    Args:
+        attack: Name of a learned attack.
+        texts: Training texts; cut, freed of blanks and of duplicates before use.
+        trained_on: What the texts are called in tables.
+        max_tokens: The embedder's tokens kept of each text, special ones included.
+        size, steps, minutes, seed, batch_size, tokenizer, options: See `TrainContext`.
+        defense: The defense it is trained against, or empty for clean vectors.
+        defense_seed: Of the secret that the attacker makes up for it.
+        titles: Whether the texts were read with their titles; recorded.
+    """
+
+    attack: str
+    texts: Sequence[str]
+    trained_on: str
+    max_tokens: int = 32
+    size: Size = "small"
+    steps: int | None = None
+    minutes: float | None = None
+    seed: int = 0
+    batch_size: int | None = None
+    tokenizer: str | None = None
+    options: dict[str, str] = field(default_factory=dict)
+    defense: str = ""
+    defense_seed: int = 0
+    titles: Titles = "with"
+
+    def identity(self, embedder: Embedder) -> dict[str, Any]:
+        """Return everything that decides what is learned, as plain JSON values."""
+        defended: dict[str, Any] = {}
+        if self.defense:
+            defended["defense"] = shown_composition(self.defense)
+            defended["defense_seed"] = self.defense_seed
+        return {
+            **defended,
+            "attack": self.attack,
+            "space": asdict(embedder.space),
+            "dim": embedder.dim,
+            "texts": hash_texts(self.texts),
+            "n_texts": len(self.texts),
+            "max_tokens": self.max_tokens,
+            "size": self.size,
+            "steps": self.steps,
+            "minutes": self.minutes,
+            "seed": self.seed,
+            "batch_size": self.batch_size,
+            "tokenizer": self.tokenizer,
+            "options": dict(self.options),
+        }
+
+
+def demo_lesson(registry: Registry, attack: str, texts: Sequence[str], max_tokens: int) -> Lesson:
+    """Return the training on the demo corpora's own training texts, as the recipe sets it."""
+    settings = dict(registry.entry("attacks", attack).recipe.demo)
+    return Lesson(attack=attack, texts=texts, trained_on="demo", max_tokens=max_tokens, **settings)

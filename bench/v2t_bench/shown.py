@@ -1,0 +1,47 @@
+"""How spellings are shown where paths would say where a machine keeps its files."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+from v2t_bench.canonical import content_hash, hash_file
+from v2t_bench.spelling import Spelling, Value, compose, parse_composition
+
+
+def without_paths(spelling: Spelling) -> Spelling:
+    """Return the spelling with each existing path replaced by its name and content hash."""
+
+    def shown(value: Value) -> Value:
+        if isinstance(value, Spelling):
+            return without_paths(value)
+        path = Path(value).expanduser()
+        # A bare word may happen to be a file here; only what looks like a path is one.
+        if ("/" in value or "\\" in value) and path.exists():
+            return f"{path.resolve().name}@{hash_path(path)[:12]}"
+        return value
+
+    return replace(
+        spelling,
+        positional=tuple(shown(value) for value in spelling.positional),
+        named={key: shown(value) for key, value in spelling.named.items()},
+    )
+
+
+def shown_composition(text: str) -> str:
+    """Return spellings joined by ``+`` as results show them."""
+    return compose(tuple(without_paths(part) for part in parse_composition(text)))
+
+
+def hash_path(path: Path) -> str:
+    """Return a hash of a file's bytes, or of every file below a folder with its name."""
+    return hash_file(path) if path.is_file() else content_hash(hash_folder(path))
+
+
+def hash_folder(folder: Path) -> dict[str, str]:
+    """Return the sha256 of every file below ``folder`` by its name relative to it."""
+    return {
+        file.relative_to(folder).as_posix(): hash_file(file)
+        for file in sorted(folder.rglob("*"))
+        if file.is_file()
+    }

@@ -1,0 +1,50 @@
+"""What `bag_of_words` and `nearest` ask in the same words of checkpoints and options."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+from v2t_bench.contracts import Vectors
+from v2t_bench.errors import BadParameter, MissingCheckpoint, SpaceMismatch
+
+
+def folder_of(checkpoint: Path | None, attack: str) -> Path:
+    """Return the folder that training filled.
+
+    Raises:
+        MissingCheckpoint: there is none.
+    """
+    if checkpoint is None:
+        raise MissingCheckpoint(f"{attack} has learned nothing; run v2t-bench train {attack} first")
+    return checkpoint
+
+
+def check_dim(vectors: Vectors, dim: int, attack: str) -> None:
+    """Refuse ``vectors`` (n, d) of another dimension than those that were trained on.
+
+    Raises:
+        SpaceMismatch: they are.
+    """
+    if vectors.shape[1] != dim:
+        raise SpaceMismatch(
+            f"{attack} was trained on vectors of {dim} dimensions, these have "
+            f"{vectors.shape[1]}; choose the checkpoint of this embedder"
+        )
+
+
+def only_number(options: Mapping[str, str], name: str, attack: str) -> int | None:
+    """Return the one option there is, a whole number of at least 1, or None if it is not given.
+
+    Raises:
+        BadParameter: it is no such number, or another option is given.
+    """
+    unknown = sorted(set(options) - {name})
+    if unknown:
+        raise BadParameter(f"{attack} has no option {unknown[0]!r} (options: {name})")
+    text = options.get(name)
+    if text is None:
+        return None
+    if not (text.isdecimal() and int(text) > 0):
+        raise BadParameter(f"{attack}: {name} is {text!r}; expected a whole number of at least 1")
+    return int(text)

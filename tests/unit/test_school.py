@@ -1,0 +1,150 @@
+"""What the host gives a learned attack that is trained against a defense."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from safetensors.numpy import load_file
+
+from v2t_bench import hookimpl
+from v2t_bench.contracts import (
+    Attack,
+    BuildContext,
+    Embedder,
+    Processes,
+    Recipe,
+    TrainContext,
+    TrainReport,
+    Vectors,
+)
+from v2t_bench.errors import BrokenPromise
+from v2t_bench.lesson import Lesson
+from v2t_bench.registry import Origin, Registry, discover
+from v2t_bench.release import attacker_secret
+from v2t_bench.threat import Oracle
+from v2t_bench.training import School
+from v2t_bench.vectors import VectorCache
+
+SIGMA = np.float32(0.3)
+taught: list[tuple[list[str], Vectors]] = []
+attacked: list[Vectors] = []
+
+
+@dataclass(frozen=True, kw_only=True)
+class Pupil:
+    """An attack that writes down what it is given."""
+
+    checkpoint: Path | None = None
+
+    def train(self, texts: Sequence[str], oracle: Oracle, context: TrainContext) -> TrainReport:
+        """Keep texts and vectors; the option ``deaf`` takes no heed of the defense."""
+        vectors = oracle.embed(texts, keep=True)
+        if "deaf" not in context.options:
+            vectors = context.release(vectors, texts)
+        taught.append((list(texts), vectors))
+        (context.folder / "learned.json").write_text("{}")
+        return TrainReport(recipe={})
+
+    def invert(self, vectors: Vectors, oracle: Oracle) -> list[str]:
+        """Say nothing of every vector."""
+        attacked.append(vectors)
+        return [""] * len(vectors)
+
+
+class Plugin:
+    @hookimpl
+    def v2t_attacks(self) -> Iterator[Recipe[Attack]]:
+        yield Recipe(name="pupil", build=Pupil, learned=True)
+
+
+def noise(texts: Sequence[str], dim: int) -> Vectors:
+    """Return what the attacker's own secret adds to the vectors of ``texts``."""
+    return SIGMA * attacker_secret(0).normal((len(texts), dim), "document", texts)
+
+
+@pytest.fixture
+def school(embedder: Embedder, context: BuildContext, tmp_path: Path) -> School:
+    registry: Registry = discover(strangers=())
+    registry.add(Plugin(), Origin("test", "1", "test"))
+    taught.clear()
+    attacked.clear()
+    return School(
+        registry=registry,
+        embedder=embedder,
+        embedder_text="hashed",
+        context=context,
+        cache=VectorCache(tmp_path / "vectors"),
+    )
+
+
+def lesson(texts: list[str], **more: object) -> Lesson:
+    return Lesson(attack="pupil", texts=texts, trained_on="toy", **more)  # type: ignore[arg-type]
+
+
+def test_targets_and_mean_are_released_and_so_are_the_texts_it_is_tested_on(
+    school: School, embedder: Embedder, texts: list[str], tmp_path: Path
+) -> None:
+    found = school.train(lesson(texts, defense="noise:0.3"), tmp_path / "out")
+    assert found.defense == "noise:on=both,sigma=0.3"
+    ((learned, vectors),) = taught
+    expected = embedder.embed(learned, "document") + noise(learned, embedder.dim)
+    np.testing.assert_allclose(vectors, expected, atol=1e-6)
+    mean = load_file(tmp_path / "out" / "mean.safetensors")["mean"]
+    np.testing.assert_allclose(mean[0], expected.mean(axis=0), atol=1e-6)
+    held_back = [text for text in texts if text not in set(learned)]
+    tested = embedder.embed(held_back, "document") + noise(held_back, embedder.dim)
+    # Tested in an order of their own.
+    np.testing.assert_allclose(np.sort(attacked[0], axis=0), np.sort(tested, axis=0), atol=1e-6)
+
+
+def test_without_a_defense_vectors_are_clean(
+    school: School, embedder: Embedder, texts: list[str], tmp_path: Path
+) -> None:
+    for number, spelled in enumerate(["", "none"]):
+        found = school.train(lesson(texts, defense=spelled), tmp_path / str(number))
+        assert found.defense == ""
+        learned, vectors = taught[number]
+        np.testing.assert_array_equal(vectors, embedder.embed(learned, "document"))
+
+
+def test_an_attack_that_takes_no_heed_of_the_defense_is_refused(
+    school: School, texts: list[str], tmp_path: Path
+) -> None:
+    deaf = lesson(texts, defense="noise:0.3", options={"deaf": "yes"})
+    with pytest.raises(BrokenPromise, match=r"pupil trained on clean vectors"):
+        school.train(deaf, tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+
+
+def test_defense_and_secret_are_part_of_what_is_taught(
+    embedder: Embedder, texts: list[str]
+) -> None:
+    lessons: list[Lesson] = [
+        lesson(texts),
+        lesson(texts, defense="noise:on=both,sigma=0.3"),
+        lesson(texts, defense="noise:on=both,sigma=0.3", defense_seed=1),
+    ]
+    identities = [entry.identity(embedder) for entry in lessons]
+    assert all(one not in identities[:number] for number, one in enumerate(identities))
+    # What was trained before there were defenses keeps its name.
+    assert "defense" not in identities[0]
+
+
+def test_only_the_main_process_fills_the_checkpoint(
+    school: School, texts: list[str], tmp_path: Path
+) -> None:
+    class Other(Processes):
+        def totals(self, numbers: Sequence[float]) -> list[float]:
+            return list(numbers)  # nobody else is there to wait for
+
+    of_main = school._places(lesson(texts), tmp_path / "out")
+    other = replace(school, processes=Other(rank=1, count=2))
+    of_other = other._places(lesson(texts), tmp_path / "out")
+    assert of_main[0] == of_other[0]
+    assert of_other[1].parent == of_main[0]
+    assert of_main[1].is_dir()
+    assert of_main[1] != of_other[1]
