@@ -7,6 +7,7 @@ import time
 import traceback
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Literal
 
@@ -33,10 +34,8 @@ from v2t_bench.scene import Stage
 from v2t_bench.scoring.bleu import bleu_signatures
 from v2t_bench.scoring.cosine import cosine_per_pair
 from v2t_bench.store import Store
-from v2t_bench.texts import cut
-from v2t_bench.threat import Oracle
 from v2t_bench.training import Lesson, School
-from v2t_bench.vectors import VectorCache
+from v2t_bench.vectors import VectorCache, oracle_of
 
 log = logging.getLogger(__name__)
 
@@ -166,7 +165,8 @@ class Harness:
                 f"an oblivious attacker cannot bring vectors of {cell.labels['defense']} back "
                 f"to {stage.scene.embedder.dim} dimensions"
             )
-        oracle = self._oracle(stage)
+        embedder = stage.scene.embedder
+        oracle = oracle_of(embedder, keep=partial(self.cache.vectors, embedder))
         label = cell.labels["attack"]
         lifted = np.ascontiguousarray(lifted)
         traces = None
@@ -250,16 +250,6 @@ class Harness:
                 line = f"training {lesson.attack} failed: {error}"
                 self._broken_lessons[folder] = line
                 raise
-
-    def _oracle(self, stage: Stage) -> Oracle:
-        embedder = stage.scene.embedder
-        return Oracle(
-            embedder.embed,
-            keep=lambda texts, role: self.cache.vectors(embedder, texts, role),
-            space=embedder.space,
-            dim=embedder.dim,
-            shorten=lambda texts, tokens: cut(embedder, texts, tokens).texts,
-        )
 
     def _result(self, cell: Cell, stage: Stage, started: float) -> Result:
         return Result(

@@ -30,14 +30,14 @@ from v2t_bench.resolution import (
     Resolved,
     check_space,
     missing_lines,
-    without_paths,
 )
 from v2t_bench.scorecard import per_text_scores
 from v2t_bench.scoring.cosine import cosine_per_pair
+from v2t_bench.shown import without_paths
 from v2t_bench.spelling import Spelling, parse
 from v2t_bench.targets import Targets
 from v2t_bench.texts import cut
-from v2t_bench.threat import Oracle
+from v2t_bench.vectors import oracle_of
 
 
 def spell_attack(registry: Registry, text: str, short: Mapping[str, int | None]) -> Spelling:
@@ -137,7 +137,7 @@ class Inverter:
         """
         embedder, rows = self.embedder, len(targets.attacked)
         attack: Attack = self.registry.build("attacks", resolved.spelling, self.context)
-        oracle = Oracle(embedder.embed, space=embedder.space, dim=embedder.dim)
+        oracle = oracle_of(embedder)
         rounds: list[tuple[Round, ...] | None] = [None] * rows
         if traced and isinstance(attack, TracedAttack):
             traces = _check_traces(

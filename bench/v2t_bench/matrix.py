@@ -26,19 +26,19 @@ from v2t_bench.corpora import open_corpora
 from v2t_bench.corpora.records import Corpus
 from v2t_bench.errors import BadParameter, MissingCheckpoint
 from v2t_bench.registry import Registry
+from v2t_bench.release import UNDEFENDED
 from v2t_bench.resolution import (
     PRIOR,
     SILENT,
-    UNDEFENDED,
     CheckpointFinder,
     Resolved,
     check_space,
     expand,
     missing_lines,
     with_floors,
-    without_paths,
 )
 from v2t_bench.results import METRICS_VERSION, SEARCH_VERSION, CellKind, cell_id
+from v2t_bench.shown import without_paths
 from v2t_bench.spelling import Spelling, Value, parse, parse_composition
 from v2t_bench.texts import Track, cut
 from v2t_bench.threat import Threat, parse_threat

@@ -13,8 +13,7 @@ from v2t_bench.checkpoints import DEMO, check_fits, fitting, one_of, read_checkp
 from v2t_bench.contracts import Attack, BuildContext, Checkpoint, Embedder, Kind, Space
 from v2t_bench.errors import MissingCheckpoint
 from v2t_bench.registry import Registry, spelled_parameters
-from v2t_bench.release import UNDEFENDED as UNDEFENDED
-from v2t_bench.shown import without_paths as without_paths
+from v2t_bench.shown import without_paths
 from v2t_bench.spelling import Spelling, Value, parse
 from v2t_bench.training import Lesson
 

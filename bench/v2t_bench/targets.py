@@ -11,7 +11,8 @@ from v2t_bench.composition import build_defense, canonical_defense
 from v2t_bench.contracts import BuildContext, Embedder, Secret, Vectors, check_vectors
 from v2t_bench.errors import BadParameter, SpaceMismatch
 from v2t_bench.registry import Registry
-from v2t_bench.resolution import UNDEFENDED, without_paths
+from v2t_bench.release import UNDEFENDED
+from v2t_bench.shown import without_paths
 from v2t_bench.spelling import parse_composition
 from v2t_bench.texts import cut
 

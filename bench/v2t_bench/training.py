@@ -43,8 +43,7 @@ from v2t_bench.scorecard import leakage_scores, per_text_scores
 from v2t_bench.shown import hash_folder, shown_composition
 from v2t_bench.spelling import Spelling
 from v2t_bench.texts import cut
-from v2t_bench.threat import Oracle
-from v2t_bench.vectors import VectorCache
+from v2t_bench.vectors import VectorCache, oracle_of
 
 log = logging.getLogger(__name__)
 
@@ -96,8 +95,7 @@ class School:
             kept.append(len(texts))
             return self._kept(texts, role)
 
-        space, dim = self.embedder.space, self.embedder.dim
-        oracle = Oracle(self.embedder.embed, keep=keep, space=space, dim=dim)
+        oracle = oracle_of(self.embedder, keep=keep)
         started = time.monotonic()
         report = attack.train(known, oracle, self._train_context(lesson, work, made, release))
         trained = time.monotonic()
@@ -109,8 +107,8 @@ class School:
             record = CheckpointRecord(
                 attack=lesson.attack,
                 embedder=self.embedder_text,
-                space=asdict(space),
-                dim=dim,
+                space=asdict(self.embedder.space),
+                dim=self.embedder.dim,
                 max_tokens=lesson.max_tokens,
                 trained_on=lesson.trained_on,
                 texts=facts,
@@ -234,7 +232,7 @@ class School:
         attack = self.registry.build("attacks", spelling, self.context)
         embedder = self.embedder
         vectors = release(self.cache.vectors(embedder, texts, "document"), texts)
-        oracle = Oracle(embedder.embed, space=embedder.space, dim=embedder.dim)
+        oracle = oracle_of(embedder)
         guesses = check_guesses(attack.invert(vectors, oracle), rows=len(texts), who=lesson.attack)
         per_text = per_text_scores(texts, guesses, embedder.space)
         measured = leakage_scores(per_text)

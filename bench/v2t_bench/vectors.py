@@ -19,6 +19,8 @@ import numpy as np
 from v2t_bench.canonical import canonical_json, content_hash, hash_texts, replacing
 from v2t_bench.contracts import Embedder, Role, Vectors, check_vectors
 from v2t_bench.errors import CorruptArtifact
+from v2t_bench.texts import cut
+from v2t_bench.threat import Answer, Oracle
 
 log = logging.getLogger(__name__)
 
@@ -27,6 +29,17 @@ SHARD_ROWS = 1024
 KEY_VERSION = 1
 
 Progress = Callable[[int, int], None]
+
+
+def oracle_of(embedder: Embedder, *, keep: Answer | None = None) -> Oracle:
+    """Return the door to an embedder; ``keep`` embeds what will be asked for again."""
+    return Oracle(
+        embedder.embed,
+        keep=keep,
+        space=embedder.space,
+        dim=embedder.dim,
+        shorten=lambda texts, tokens: cut(embedder, texts, tokens).texts,
+    )
 
 
 class VectorCache:

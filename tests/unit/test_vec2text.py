@@ -21,15 +21,16 @@ from v2t_bench.registry import Registry
 from v2t_bench.threat import Oracle
 from v2t_plugins.attacks.vec2text import Vec2Text
 from v2t_plugins.attacks.vec2text.generate import write_greedily
+from v2t_plugins.attacks.vec2text.lexical import fit_lexical
 from v2t_plugins.attacks.vec2text.model import (
     IGNORED,
     Corrector,
     Inverter,
     NetworkConfig,
-    fit_lexical,
 )
+from v2t_plugins.attacks.vec2text.networks import Networks
 from v2t_plugins.attacks.vec2text.output_layer import FLOOR
-from v2t_plugins.attacks.vec2text.search import Networks, Search, cosines
+from v2t_plugins.attacks.vec2text.search import Search, cosines
 from v2t_plugins.training import seeded
 
 SMALL: dict[str, Any] = {"d_model": 16, "layers": 1, "heads": 2, "d_ff": 32, "dropout": 0.0}

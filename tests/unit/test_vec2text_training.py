@@ -16,7 +16,7 @@ from v2t_bench.errors import BadParameter
 from v2t_bench.registry import Registry
 from v2t_bench.release import KnownDefense
 from v2t_bench.threat import Oracle
-from v2t_plugins.attacks.vec2text.beginning import scaled_like_targets
+from v2t_plugins.attacks.trained import scaled_like_targets
 from v2t_plugins.attacks.vec2text.choices import Choices
 from v2t_plugins.attacks.vec2text.model import NetworkConfig
 from v2t_plugins.attacks.vec2text.train import train

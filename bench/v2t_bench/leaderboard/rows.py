@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any, TypeAlias
 
-from v2t_bench.resolution import UNDEFENDED
+from v2t_bench.release import UNDEFENDED
 from v2t_bench.results import Measured, Result
 
 Row: TypeAlias = dict[str, "float | int | str | bool | None"]

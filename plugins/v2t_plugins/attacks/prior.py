@@ -12,9 +12,10 @@ from pathlib import Path
 
 from v2t_bench import hookimpl
 from v2t_bench.contracts import Attack, BuildContext, Recipe, Vectors, check_guesses
-from v2t_bench.errors import CorruptArtifact, Skipped, SpaceMismatch
+from v2t_bench.errors import CorruptArtifact, Skipped
 from v2t_bench.spelling import Spelling
 from v2t_bench.threat import Oracle
+from v2t_plugins.attacks.trained import check_dim
 
 MEAN = "mean.safetensors"
 
@@ -40,11 +41,7 @@ class Prior:
         if not len(vectors):
             return []
         mean = self._mean()
-        if mean.shape[1] != vectors.shape[1]:
-            raise SpaceMismatch(
-                f"prior: {self.attack.name} was trained on vectors of {mean.shape[1]} dimensions, "
-                f"these have {vectors.shape[1]}; choose the checkpoint of this embedder"
-            )
+        check_dim(vectors, mean.shape[1], f"prior: {self.attack.name}")
         attack = self.context.build("attacks", self.attack)
         guesses = check_guesses(attack.invert(mean, oracle), rows=1, who=self.attack.name)
         return guesses * len(vectors)

@@ -1,11 +1,13 @@
-"""What `bag_of_words` and `nearest` ask in the same words of checkpoints and options."""
+"""What learned attacks ask in the same words of checkpoints, vectors and options."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
 
-from v2t_bench.contracts import Vectors
+import numpy as np
+
+from v2t_bench.contracts import Space, Vectors
 from v2t_bench.errors import BadParameter, MissingCheckpoint, SpaceMismatch
 
 
@@ -31,6 +33,15 @@ def check_dim(vectors: Vectors, dim: int, attack: str) -> None:
             f"{attack} was trained on vectors of {dim} dimensions, these have "
             f"{vectors.shape[1]}; choose the checkpoint of this embedder"
         )
+
+
+def scaled_like_targets(vectors: Vectors, space: Space) -> Vectors:
+    """Return released vectors (n, d) at the length the search gives its targets."""
+    if not space.normalize:
+        return vectors
+    lengths = np.linalg.norm(vectors, axis=1, keepdims=True)
+    scaled: Vectors = (vectors / np.maximum(lengths, 1e-12)).astype(np.float32)
+    return scaled
 
 
 def only_number(options: Mapping[str, str], name: str, attack: str) -> int | None:

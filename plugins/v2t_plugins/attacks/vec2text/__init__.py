@@ -8,8 +8,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-import numpy as np
-
 from v2t_bench import hookimpl
 from v2t_bench.contracts import (
     Attack,
@@ -21,9 +19,10 @@ from v2t_bench.contracts import (
     TrainReport,
     Vectors,
 )
-from v2t_bench.errors import BadInput, BadParameter, MissingCheckpoint, SpaceMismatch
+from v2t_bench.errors import BadInput, BadParameter
 from v2t_bench.spelling import Spelling, parse
 from v2t_bench.threat import Oracle
+from v2t_plugins.attacks.trained import check_dim, folder_of, scaled_like_targets
 
 if TYPE_CHECKING:
     from v2t_plugins.attacks.vec2text.networks import Networks
@@ -164,17 +163,11 @@ class Vec2Text:
     def _search(self, vectors: Vectors, oracle: Oracle, *, trace: bool) -> list[Trace]:
         if not len(vectors):
             return []
-        from v2t_plugins.attacks.vec2text.search import BATCH_SIZE, Search
+        from v2t_plugins.attacks.vec2text.networks import BATCH_SIZE
+        from v2t_plugins.attacks.vec2text.search import Search
 
         networks = self._networks()
-        if vectors.shape[1] != networks.config.dim:
-            raise SpaceMismatch(
-                f"vec2text was trained on vectors of {networks.config.dim} dimensions and is "
-                f"given {vectors.shape[1]}; train it on this embedder"
-            )
-        if oracle.space.normalize:
-            lengths = np.linalg.norm(vectors, axis=1, keepdims=True)
-            vectors = (vectors / np.maximum(lengths, 1e-12)).astype(np.float32)
+        check_dim(vectors, networks.config.dim, "vec2text")
         return Search(
             networks=networks,
             oracle=oracle,
@@ -184,7 +177,7 @@ class Vec2Text:
             start=self._beginning(networks),
             batch_size=self.context.batch_size or BATCH_SIZE,
             trace=trace,
-        ).run(vectors)
+        ).run(scaled_like_targets(vectors, oracle.space))
 
     def _beginning(self, networks: Networks) -> Callable[[Vectors], str] | None:
         if self.start is None:
@@ -218,12 +211,11 @@ class Vec2Text:
                 dtype=dtype,
                 parity=self.search == "parity",
             )
-        elif self.checkpoint is not None:
+        else:
             from v2t_plugins.attacks.vec2text.networks import Networks
 
-            networks = Networks.load(self.checkpoint, self.context.device, dtype)
-        else:
-            raise MissingCheckpoint("vec2text has no checkpoint; train one, or give checkpoint=")
+            folder = folder_of(self.checkpoint, "vec2text")
+            networks = Networks.load(folder, self.context.device, dtype)
         return networks if self.feedback is None else networks.with_feedback(self.feedback)
 
 

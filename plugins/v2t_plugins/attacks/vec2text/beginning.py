@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import math
-from dataclasses import fields, replace
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 from transformers import PreTrainedTokenizerBase
 
-from v2t_bench.contracts import Space, TrainContext, Vectors
+from v2t_bench.contracts import TrainContext
 from v2t_bench.errors import CorruptArtifact
 from v2t_bench.threat import Oracle
 from v2t_plugins.attacks.vec2text.choices import Choices
@@ -48,15 +48,6 @@ def label_lengths(tokenizer: PreTrainedTokenizerBase, texts: list[str]) -> list[
     """Return how many subwords each text has, the end token included."""
     encode: Any = tokenizer
     return [len(row) + 1 for row in encode(texts, add_special_tokens=False)["input_ids"]]
-
-
-def scaled_like_targets(vectors: Vectors, space: Space) -> Vectors:
-    """Return released vectors (n, d) at the length the search gives its targets."""
-    if not space.normalize:
-        return vectors
-    lengths = np.linalg.norm(vectors, axis=1, keepdims=True)
-    scaled: Vectors = (vectors / np.maximum(lengths, 1e-12)).astype(np.float32)
-    return scaled
 
 
 def configure(
@@ -115,6 +106,4 @@ def start_from_embedder(
 
 def ignoring_guess_vectors(config: NetworkConfig) -> NetworkConfig:
     """Return the configuration of a corrector that is not shown where its guess landed."""
-    known = {field.name for field in fields(NetworkConfig)}
-    flag = "ignore_guess_vector"
-    return replace(config, **{flag: True}) if flag in known else config
+    return replace(config, ignore_guess_vector=True)

@@ -13,7 +13,7 @@ from torch import Tensor
 from v2t_bench.contracts import TrainContext
 from v2t_bench.errors import CorruptArtifact
 from v2t_bench.threat import Oracle
-from v2t_plugins.attacks.vec2text.search import BATCH_SIZE, Networks
+from v2t_plugins.attacks.vec2text.networks import BATCH_SIZE, Networks
 from v2t_plugins.networks import load_tensors, read_json, save_tensors, write_json
 from v2t_plugins.seeds import derive_seed
 

@@ -18,7 +18,6 @@ from transformers import T5Config, T5ForConditionalGeneration
 
 from v2t_bench.errors import CorruptArtifact
 from v2t_plugins.attacks.vec2text.lexical import Lexical
-from v2t_plugins.attacks.vec2text.lexical import fit_lexical as fit_lexical
 from v2t_plugins.attacks.vec2text.output_layer import LexicalTerm, cross_entropy
 
 IGNORED = -100

@@ -20,10 +20,7 @@ import torch
 
 from v2t_bench.contracts import Round, Trace, Vectors
 from v2t_bench.threat import Oracle
-from v2t_plugins.attacks.vec2text.networks import BATCH_SIZE as BATCH_SIZE
-from v2t_plugins.attacks.vec2text.networks import Draft, Ids
-from v2t_plugins.attacks.vec2text.networks import Networks as Networks
-from v2t_plugins.attacks.vec2text.networks import encode_texts as encode_texts
+from v2t_plugins.attacks.vec2text.networks import BATCH_SIZE, Draft, Ids, Networks
 
 Mode: TypeAlias = Literal["best", "parity"]
 

@@ -14,23 +14,19 @@ from torch.utils.data import Dataset
 from v2t_bench.contracts import TrainContext, TrainReport, Vectors
 from v2t_bench.errors import BadInput, CorruptArtifact
 from v2t_bench.threat import Oracle
+from v2t_plugins.attacks.trained import scaled_like_targets
 from v2t_plugins.attacks.vec2text.beginning import (
     configure,
     get_tokenizer,
     ignoring_guess_vectors,
     label_lengths,
-    scaled_like_targets,
     start_from_embedder,
 )
 from v2t_plugins.attacks.vec2text.choices import Choices
 from v2t_plugins.attacks.vec2text.guesses import Guesses, GuessMaker
-from v2t_plugins.attacks.vec2text.model import (
-    IGNORED,
-    Corrector,
-    Inverter,
-    fit_lexical,
-)
-from v2t_plugins.attacks.vec2text.search import BATCH_SIZE, Networks, encode_texts
+from v2t_plugins.attacks.vec2text.lexical import fit_lexical
+from v2t_plugins.attacks.vec2text.model import IGNORED, Corrector, Inverter
+from v2t_plugins.attacks.vec2text.networks import BATCH_SIZE, Networks, encode_texts
 from v2t_plugins.loop import Record
 from v2t_plugins.networks import read_json, save_network, save_tensors, write_json
 from v2t_plugins.subwords import save_tokenizer
