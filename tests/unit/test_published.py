@@ -4,6 +4,10 @@ from __future__ import annotations
 
 import json
 import logging
+import os
+import shutil
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +17,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 from transformers import T5Config
 
+from stand_in_hub import serving
 from v2t_bench.contracts import BuildContext, Embedder, Space
 from v2t_bench.errors import BadInput, BadParameter, CorruptArtifact, SpaceMismatch, V2TError
 from v2t_bench.registry import Registry
@@ -346,3 +351,63 @@ def test_published_weights_need_no_checkpoint_in_a_plan(
     assert str(pair) not in resolved.label
     with pytest.raises(V2TError):
         finder.resolve(registry.canonical("attacks", parse("vec2text")))
+
+
+FROM_HUB = """
+import json, sys
+from v2t_bench.contracts import BuildContext
+from v2t_bench.registry import discover
+from v2t_bench.threat import Oracle
+
+registry = discover(strangers=())
+context = BuildContext(build=None)
+embedder = registry.build("embedders", "hashed", context)
+attack = registry.build("attacks", sys.argv[1], context)
+oracle = Oracle(embedder.embed, space=embedder.space, dim=embedder.dim)
+print(json.dumps(attack.invert(embedder.embed(["Ann buys a door"], "document"), oracle)))
+"""
+
+
+def test_a_pair_is_fetched_from_a_hub_and_then_found_without_it(
+    pair: Path, embedder: Embedder, context: BuildContext, tmp_path: Path
+) -> None:
+    hub = tmp_path / "hub"
+    for name in ("t5", "base", "corrector"):
+        shutil.copytree(pair / name, hub / "somebody" / name)
+        if name != "t5":
+            write_settings(hub / "somebody" / name, Path("somebody/t5"))
+    (hub / "somebody" / "base" / "pytorch_model.bin").write_bytes(b"never fetched")
+    spelling = "vec2text:published=somebody/base,corrector=somebody/corrector,steps=2"
+    root = Path(__file__).parents[2]
+    environment = {
+        **os.environ,
+        "HF_HOME": str(tmp_path / "home"),
+        "HF_HUB_OFFLINE": "0",
+        "PYTHONPATH": os.pathsep.join([str(root / "bench"), str(root / "plugins")]),
+    }
+    for key in ("HF_HUB_CACHE", "HF_TOKEN", "http_proxy", "https_proxy", "all_proxy"):
+        environment.pop(key, None)
+
+    def run(**more: str) -> list[str]:
+        done = subprocess.run(
+            [sys.executable, "-c", FROM_HUB, spelling],
+            env=environment | more,
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=120,
+        )
+        assert done.returncode == 0, done.stderr
+        guesses: list[str] = json.loads(done.stdout)
+        return guesses
+
+    with serving(hub) as (address, fetched):
+        first = run(HF_ENDPOINT=address)
+    assert "somebody/base/model.safetensors" in fetched
+    assert not any(name.endswith(".bin") for name in fetched)
+    assert run(HF_HUB_OFFLINE="1") == first
+    here = Vec2Text(
+        published=str(pair / "base"), corrector=str(pair / "corrector"), steps=2, context=context
+    )
+    oracle = Oracle(embedder.embed, space=embedder.space, dim=embedder.dim)
+    assert here.invert(embedder.embed(["Ann buys a door"], "document"), oracle) == first
