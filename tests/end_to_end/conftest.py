@@ -76,3 +76,13 @@ def trained(cache: Path, texts_file: Path) -> None:
             "tiny", "--device", "cpu", cache=cache,
         )  # fmt: skip
         assert done.status == 0, done.err
+
+
+@pytest.fixture
+def plugin(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The plugin for tests, installed as far as Python can tell."""
+    info = tmp_path / "site" / "v2t_ladder-0.1.dist-info"
+    info.mkdir(parents=True)
+    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: v2t-ladder\nVersion: 0.1\n")
+    (info / "entry_points.txt").write_text("[v2t_bench]\nladder = ladder\n")
+    monkeypatch.syspath_prepend(tmp_path / "site")

@@ -19,16 +19,6 @@ from v2t_bench.contracts import Embedder
 HASHED = ("--embedder", "hashed", "--device", "cpu")
 
 
-@pytest.fixture
-def plugin(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The plugin for tests, installed as far as Python can tell."""
-    info = tmp_path / "site" / "v2t_ladder-0.1.dist-info"
-    info.mkdir(parents=True)
-    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: v2t-ladder\nVersion: 0.1\n")
-    (info / "entry_points.txt").write_text("[v2t_bench]\nladder = ladder\n")
-    monkeypatch.syspath_prepend(tmp_path / "site")
-
-
 @pytest.fixture(scope="session")
 def known_texts(texts_file: Path) -> list[str]:
     """Three texts that ``nearest`` was trained on, of at most 32 tokens."""

@@ -7,9 +7,11 @@ import json
 import shutil
 from pathlib import Path
 
+import pyarrow.parquet as pq
 import pytest
 
 from end_to_end.commands import Invoke
+from ladder import LADDER
 from v2t_bench.leaderboard.rows import COLUMNS
 
 
@@ -165,3 +167,38 @@ def test_of_two_fitting_checkpoints_the_named_one_is_used_and_is_the_floor(
     assert {row["attack"].partition("@")[0] for row in rows_of(tmp_path / "r")} == {
         "silent", 'nearest:checkpoint="a',
     }  # fmt: skip
+
+
+@pytest.mark.usefixtures("trained", "plugin")
+class TestTraces:
+    def test_are_stored_where_they_are_asked_for_and_kept_when_rescored(
+        self, invoke: Invoke, beir_folder: Path, tmp_path: Path
+    ) -> None:
+        out = tmp_path / "out"
+        asked = ("run", "--dataset", f"beir:{beir_folder}", "--embedder", "hashed", "--device",
+                 "cpu", "--attack", "ladder", "--limit", 3, "--keep-text", "--trace",
+                 "-o", out)  # fmt: skip
+        done = invoke(*asked)
+        assert done.status == 0, done.err
+        (path,) = out.glob("cells/*/traces.parquet")
+        traced = pq.read_table(path)
+        assert traced["step"].to_pylist() == [0, 1, 2, 3] * 3
+        assert traced["guess"].to_pylist() == list(LADDER) * 3
+        samples = pq.read_table(path.parent / "samples.parquet")
+        assert list(dict.fromkeys(traced["id"].to_pylist())) == samples["id"].to_pylist()
+        stored = path.parent / "result.json"
+        changed = json.loads(stored.read_text())
+        changed["scores"]["bleu"]["value"] = 99.0
+        stored.write_text(json.dumps(changed))
+        assert invoke("score", out).status == 0
+        assert pq.read_table(path) == traced
+
+    def test_of_texts_that_may_not_be_passed_on_hold_no_guess(
+        self, invoke: Invoke, beir_folder: Path, tmp_path: Path
+    ) -> None:
+        out = tmp_path / "out"
+        done = invoke("run", "--dataset", f"beir:{beir_folder}", "--embedder", "hashed", "--device",
+                      "cpu", "--attack", "ladder", "--limit", 3, "--trace", "-o", out)  # fmt: skip
+        assert done.status == 0, done.err
+        (path,) = out.glob("cells/*/traces.parquet")
+        assert pq.read_table(path).column_names == ["id", "step", "cosine"]

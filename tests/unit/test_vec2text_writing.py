@@ -1,0 +1,135 @@
+"""What our decoder writes is what transformers' generate writes with the same weights."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor
+from transformers import LogitsProcessor, LogitsProcessorList
+from transformers.modeling_outputs import BaseModelOutput
+
+from v2t_plugins.attacks.vec2text.generate import write_beams, write_greedily
+from v2t_plugins.attacks.vec2text.model import Inverter, NetworkConfig
+from v2t_plugins.attacks.vec2text.output_layer import FLOOR
+from v2t_plugins.seeds import seeded
+
+LONGEST = 23  # longer than the caches are at first
+
+
+def random_network(vocabulary: int, *, lexical_words: int = 0) -> Inverter:
+    """Return a network whose texts differ, and end at different lengths."""
+    shape = NetworkConfig(
+        dim=8,
+        vocabulary_size=vocabulary,
+        max_length=LONGEST,
+        pseudo_tokens=3,
+        d_model=32,
+        layers=2,
+        heads=4,
+        d_ff=64,
+        lexical_words=lexical_words,
+    )
+    with seeded("writing", vocabulary):
+        network = Inverter(shape).double().eval()
+        with torch.no_grad():
+            for name, value in network.named_parameters():
+                if ".block." in name and value.dim() == 2:
+                    value.mul_(3)
+            if network.lexical is not None:
+                network.lexical.weight.normal_(0.05, 0.1)
+                network.lexical.bias.normal_()
+    return network
+
+
+def read(network: Inverter, n: int = 48) -> tuple[Tensor, Tensor, Tensor | None]:
+    """Return encoder states of ``n`` vectors; some rows have positions that are hidden."""
+    vectors = torch.randn(n, 8, generator=torch.Generator().manual_seed(1), dtype=torch.float64)
+    with torch.no_grad():
+        states, mask, scores = network.encode(vectors)
+    mask = mask.clone()
+    mask[::3, -1] = 0
+    return states, mask, scores
+
+
+class Bonus(LogitsProcessor):  # type: ignore[misc, unused-ignore]
+    """The lexical term, added to log probabilities, which normalising makes logits again."""
+
+    def __init__(self, network: Inverter, scores: Tensor, beams: int) -> None:
+        self.lexical: Any = network.lexical
+        self.feature = scores.repeat_interleave(beams, dim=0)
+
+    def __call__(self, input_ids: Tensor, scores: Tensor) -> Tensor:
+        feature = self.feature.scatter(1, input_ids, math.log(FLOOR))
+        logits = scores + self.lexical.scale * feature + self.lexical.bias
+        return logits.float().log_softmax(dim=1)
+
+
+def theirs(network: Inverter, read: tuple[Tensor, Tensor, Tensor | None], beams: int) -> Tensor:
+    """Return transformers' texts, (n * k, t), padded behind the end token."""
+    states, mask, scores = read
+    more: dict[str, Any] = {}
+    if scores is not None:
+        more["logits_processor"] = LogitsProcessorList([Bonus(network, scores, beams)])
+    ids: Tensor = network.encoder_decoder.generate(
+        encoder_outputs=BaseModelOutput(last_hidden_state=states),
+        attention_mask=mask,
+        num_beams=beams,
+        num_return_sequences=beams,
+        max_length=LONGEST + 1,
+        do_sample=False,
+        early_stopping=False,
+        length_penalty=1.0,
+        **more,
+    )[:, 1:]
+    ended = (ids == 1).long()
+    return ids.masked_fill(ended.cumsum(dim=1) - ended > 0, 0)
+
+
+def same_width(one: Tensor, other: Tensor) -> tuple[Tensor, Tensor]:
+    width = max(one.shape[1], other.shape[1])
+    pad = torch.nn.functional.pad
+    return pad(one, (0, width - one.shape[1])), pad(other, (0, width - other.shape[1]))
+
+
+@pytest.mark.parametrize("lexical_words", [0, 4])
+@pytest.mark.parametrize("vocabulary", [12, 300])
+@pytest.mark.parametrize("beams", [1, 2, 4])
+def test_it_writes_what_transformers_writes(
+    beams: int, vocabulary: int, lexical_words: int
+) -> None:
+    network = random_network(vocabulary, lexical_words=lexical_words)
+    given = read(network)
+    with torch.no_grad():
+        if beams == 1:
+            ours = write_greedily(network, *given)
+        else:
+            ours = write_beams(network, *given, beams=beams).flatten(0, 1)
+        ours, wanted = same_width(ours, theirs(network, given, beams))
+    assert torch.equal(ours, wanted)
+    assert len(set(map(tuple, ours.tolist()))) > 3
+
+
+@pytest.mark.parametrize("beams", [1, 3])
+def test_a_text_does_not_depend_on_its_batch(beams: int) -> None:
+    network = random_network(12)
+    states, mask, _ = read(network)
+
+    def write(rows: slice) -> list[list[int]]:
+        with torch.no_grad():
+            ids = write_beams(network, states[rows], mask[rows], None, beams=beams)
+        # All beams of a text, without the padding that a longer neighbour brings.
+        return [[word for word in text.flatten().tolist() if word] for text in ids]
+
+    alone = [write(slice(row, row + 1))[0] for row in range(len(states))]
+    assert write(slice(None)) == alone
+
+
+def test_a_shorter_limit_ends_every_text() -> None:
+    network = random_network(300)
+    states, mask, scores = read(network)
+    with torch.no_grad():
+        assert write_greedily(network, states, mask, scores, longest=5).shape[1] <= 5
+        assert write_beams(network, states, mask, scores, beams=2, longest=5).shape[2] <= 5
