@@ -63,7 +63,7 @@ class Bonus(LogitsProcessor):  # type: ignore[misc, unused-ignore]
 
     def __call__(self, input_ids: Tensor, scores: Tensor) -> Tensor:
         feature = self.feature.scatter(1, input_ids, math.log(FLOOR))
-        logits = scores + self.lexical.scale * feature + self.lexical.bias
+        logits: Tensor = scores + self.lexical.scale * feature + self.lexical.bias
         return logits.float().log_softmax(dim=1)
 
 
@@ -73,7 +73,8 @@ def theirs(network: Inverter, read: tuple[Tensor, Tensor, Tensor | None], beams:
     more: dict[str, Any] = {}
     if scores is not None:
         more["logits_processor"] = LogitsProcessorList([Bonus(network, scores, beams)])
-    ids: Tensor = network.encoder_decoder.generate(
+    model: Any = network.encoder_decoder
+    ids: Tensor = model.generate(
         encoder_outputs=BaseModelOutput(last_hidden_state=states),
         attention_mask=mask,
         num_beams=beams,
