@@ -43,17 +43,47 @@ _State: TypeAlias = tuple[_Node, ...]
 
 @dataclass(eq=False)
 class _Row:
-    """The search of one text."""
+    """The search of one text.
 
-    target: Vectors  # (d,)
-    first: _Node
+    Args:
+        target: Its vector, (d,).
+        answer: What is said of it so far.
+        nodes: Every guess made of it, by its subwords.
+        rounds: If they are kept.
+        waiting: For `best`: guesses not corrected yet, closest first.
+        seen: For `best`: texts tried. By text: two spellings of one text land on one spot.
+        history: For `parity`: the guesses followed after each step.
+    """
+
+    target: Vectors
+    answer: _Node
     nodes: dict[Ids, _Node] = field(default_factory=dict)
     rounds: list[Round] = field(default_factory=list)
-    answer: _Node | None = None
+    waiting: list[_Node] = field(default_factory=list)
+    seen: set[str] = field(default_factory=set)
+    history: list[_State] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        """Begin at the first guess."""
+        self.nodes[self.answer.draft.ids] = self.answer
+        self.waiting.append(self.answer)
+        self.seen.add(self.answer.draft.text)
+        self.history.append((self.answer,))
 
     def node(self, draft: Draft) -> _Node:
         """Return the node of a guess, the one there is if it was made before."""
         return self.nodes.setdefault(draft.ids, _Node(draft))
+
+    def fresh(self, corrected: Iterable[_Node]) -> list[_Node]:
+        """Return corrections with a text not seen before, and take note of them."""
+        fresh = []
+        for node in corrected:
+            for after in node.after or ():
+                if after.draft.text not in self.seen:
+                    self.seen.add(after.draft.text)
+                    fresh.append(after)
+            node.after, node.vector = [], None  # it does not come to its turn again
+        return fresh
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -87,21 +117,21 @@ class Search:
     def run(self, vectors: Vectors) -> list[Trace]:
         """Return the answer for each of ``vectors``, (n, d), and its rounds if they are kept."""
         return [
-            Trace(text=(row.answer or row.first).draft.text, rounds=tuple(row.rounds))
+            Trace(text=row.answer.draft.text, rounds=tuple(row.rounds))
             for row in self._rows(vectors)
         ]
 
     def drafts(self, vectors: Vectors) -> list[Draft]:
         """Return the answer for each of ``vectors``, (n, d), in subwords too."""
-        return [(row.answer or row.first).draft for row in self._rows(vectors)]
+        return [row.answer.draft for row in self._rows(vectors)]
 
     def _rows(self, vectors: Vectors) -> Iterator[_Row]:
         for place in range(0, len(vectors), self.batch_size):
             rows = self._begin(vectors[place : place + self.batch_size])
+            if self.trace:
+                self._look([(row, row.answer) for row in rows], 0)
             if self.steps:
                 (self._best if self.mode == "best" else self._parity)(rows)
-            elif self.trace:
-                self._look([(row, row.first) for row in rows], 0)
             yield from rows
 
     def _begin(self, targets: Vectors) -> list[_Row]:
@@ -112,11 +142,7 @@ class Search:
             drafts = self.networks.first_drafts(targets, longest=longest)
         else:
             drafts = [self.networks.draft(self.start(target)) for target in targets]
-        rows = []
-        for target, draft in zip(targets, drafts, strict=True):
-            rows.append(_Row(target, _Node(draft)))
-            rows[-1].nodes[draft.ids] = rows[-1].first
-        return rows
+        return [_Row(target, _Node(draft)) for target, draft in zip(targets, drafts, strict=True)]
 
     # ------------------------------------------------------------------ shared
     def _embed(self, nodes: Iterable[tuple[_Row, _Node]]) -> None:
@@ -160,38 +186,30 @@ class Search:
 
     # ------------------------------------------------------------------ best
     def _best(self, rows: list[_Row]) -> None:
-        self._embed((row, row.first) for row in rows)
-        if self.trace:
-            self._look([(row, row.first) for row in rows], 0)
-        for row in rows:
-            row.answer = row.first
-        # By text: two spellings of one text land on one spot.
-        seen = {id(row): {row.first.draft.text} for row in rows}
-        waiting = {id(row): [row.first] for row in rows}
+        self._embed((row, row.answer) for row in rows)
         for step in range(1, self.steps + 1):
-            going = [row for row in rows if waiting[id(row)] and not _arrived(row.answer)]
+            going = [row for row in rows if row.waiting and not _arrived(row.answer)]
             if not going:
                 break
-            turn = {id(row): waiting[id(row)][: self.beam] for row in going}
-            self._correct([(row, node) for row in going for node in turn[id(row)]])
-            tried = {id(row): _fresh(turn[id(row)], seen[id(row)]) for row in going}
-            self._embed((row, node) for row in going for node in tried[id(row)])
-            for row in going:
-                fresh = sorted(tried[id(row)], key=_closeness, reverse=True)
-                left = sorted(waiting[id(row)][self.beam :] + fresh, key=_closeness, reverse=True)
+            turns = [row.waiting[: self.beam] for row in going]
+            self._correct(
+                [(r, node) for r, turn in zip(going, turns, strict=True) for node in turn]
+            )
+            tried = [row.fresh(turn) for row, turn in zip(going, turns, strict=True)]
+            self._embed((r, node) for r, fresh in zip(going, tried, strict=True) for node in fresh)
+            for row, fresh in zip(going, tried, strict=True):
+                left = sorted(row.waiting[self.beam :] + fresh, key=_closeness, reverse=True)
                 # What cannot come to its turn any more needs no memory.
-                waiting[id(row)] = left[: self.beam * (self.steps - step)]
+                row.waiting = left[: self.beam * (self.steps - step)]
                 row.nodes.clear()
-                if fresh and row.answer and _closeness(fresh[0]) > _closeness(row.answer):
-                    row.answer = fresh[0]
-                if fresh and self.trace:
-                    self._look([(row, fresh[0])], step)
+                if fresh:
+                    closest = max(fresh, key=_closeness)
+                    row.answer = max(row.answer, closest, key=_closeness)
+                    if self.trace:
+                        self._look([(row, closest)], step)
 
     # ------------------------------------------------------------------ parity
     def _parity(self, rows: list[_Row]) -> None:
-        past: dict[int, list[_State]] = {id(row): [(row.first,)] for row in rows}
-        if self.trace:
-            self._look([(row, row.first) for row in rows], 0)
         going = rows
         for step in range(1, self.steps + 1):
             if step == 1 and self.start is not None:
@@ -199,35 +217,31 @@ class Search:
                     (row.node(self.networks.draft(self.start(row.target))),) for row in going
                 ]
             else:
-                states = self._advance(going, past, last=step == self.steps)
+                states = self._advance(going, last=step == self.steps)
             if self.trace:
                 self._look([(row, s[0]) for row, s in zip(going, states, strict=True)], step)
             stay = []
             for row, state in zip(going, states, strict=True):
-                row.answer = state[0]
-                history = past[id(row)]
-                if self.remember and step < self.steps and state in history:
-                    row.answer = self._read_off(history, history.index(state), step)
+                if self.remember and step < self.steps and state in row.history:
+                    row.answer = self._read_off(row.history, row.history.index(state), step)
                 else:
-                    history.append(state)
+                    row.answer = state[0]
+                    row.history.append(state)
                     stay.append(row)
             going = stay
 
-    def _advance(
-        self, going: list[_Row], past: dict[int, list[_State]], *, last: bool
-    ) -> list[_State]:
+    def _advance(self, going: list[_Row], *, last: bool) -> list[_State]:
         """Return the next state of each row: of the last step, the one closest candidate."""
         if not self.remember:
             for node in (node for row in going for node in row.nodes.values()):
                 node.vector = None
-        self._correct([(row, node) for row in going for node in past[id(row)][-1]])
-        pools = {id(row): _candidates(past[id(row)][-1]) for row in going}
+        self._correct([(row, node) for row in going for node in row.history[-1]])
+        pools = [_candidates(row.history[-1]) for row in going]
         if self.beam == 1:
-            return [(pools[id(row)][0],) for row in going]
-        self._embed((row, node) for row in going for node in pools[id(row)])
+            return [(pool[0],) for pool in pools]
+        self._embed((row, node) for row, pool in zip(going, pools, strict=True) for node in pool)
         states = []
-        for row in going:
-            pool = pools[id(row)]
+        for pool in pools:
             chosen = (_closest(pool),) if last else _closest_unlike(pool, self.beam)
             states.append(chosen)
             for node in pool:
@@ -244,24 +258,12 @@ class Search:
         return _closest(_candidates(history[at + (self.steps - 1 - at) % around]))
 
 
-def _arrived(node: _Node | None) -> bool:
-    return node is not None and node.cosine is not None and node.cosine >= _ARRIVED
+def _arrived(node: _Node) -> bool:
+    return node.cosine is not None and node.cosine >= _ARRIVED
 
 
 def _closeness(node: _Node) -> float:
     return -2.0 if node.cosine is None else node.cosine
-
-
-def _fresh(corrected: Iterable[_Node], seen: set[str]) -> list[_Node]:
-    """Return corrections with a text not seen before, and take note of them."""
-    fresh = []
-    for node in corrected:
-        for after in node.after or ():
-            if after.draft.text not in seen:
-                seen.add(after.draft.text)
-                fresh.append(after)
-        node.after, node.vector = [], None  # it does not come to its turn again
-    return fresh
 
 
 def _candidates(state: _State) -> list[_Node]:
