@@ -9,7 +9,7 @@ import numpy as np
 
 from v2t_bench.composition import build_defense, canonical_defense
 from v2t_bench.contracts import BuildContext, Embedder, Secret, Vectors, check_vectors
-from v2t_bench.errors import BadParameter, SpaceMismatch
+from v2t_bench.errors import BadInput, BadParameter, SpaceMismatch
 from v2t_bench.registry import Registry
 from v2t_bench.release import UNDEFENDED
 from v2t_bench.shown import without_paths
@@ -17,6 +17,8 @@ from v2t_bench.spelling import parse_composition
 from v2t_bench.texts import cut
 
 # Of a length: vectors stored in 16 bits are off by a part in a thousand.
+# Their squares are still numbers in float32.
+SHORTEST, LONGEST = 1e-12, 1e12
 LENGTH_TOLERANCE = 0.01
 
 
@@ -107,6 +109,7 @@ def targets_of_vectors(
 
     Raises:
         SpaceMismatch: the embedder's vectors have another dimension.
+        BadInput: a row is zero, or so long or short that float32 loses its direction.
     """
     dim = vectors.shape[1]
     if dim != embedder.dim:
@@ -115,6 +118,13 @@ def targets_of_vectors(
             f"{embedder_text} have {embedder.dim}; name the embedder they are from"
         )
     lengths = np.linalg.norm(vectors.astype(np.float64), axis=1)
+    useless = (lengths < SHORTEST) | (lengths > LONGEST)
+    if useless.any():
+        row = int(useless.argmax())
+        raise BadInput(
+            f"{origin}: row {row + 1} has length {lengths[row]:.3g}, which no text's vector has; "
+            "leave it out, or scale it"
+        )
     odd = np.abs(lengths - 1) > LENGTH_TOLERANCE
     notices: tuple[str, ...] = ()
     if embedder.space.normalize and odd.any():

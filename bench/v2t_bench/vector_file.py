@@ -164,6 +164,8 @@ def _read_parquet(path: Path, column: str | None, limit: int | None) -> NDArray[
             types = {field.name: field.type for field in schema}
             fitting = [name for name, kind in types.items() if _is_vector(kind)]
             name = _choose(path, "column", column, fitting, types)
+            if schema.names.count(name) > 1:
+                raise BadInput(f"{path}: has {schema.names.count(name)} columns called {name!r}")
             if not _is_vector(types[name]):
                 raise BadInput(
                     f"{path}: column {name!r} holds {types[name]}; expected lists of numbers of "

@@ -295,16 +295,11 @@ def train_briefly(
     *,
     base_steps: int,
     corrector_steps: int,
-    right_share: float = 0.5,
 ) -> None:
     """Teach both models of the reference, by its own forward passes, to write ``texts``.
 
-    Args:
-        reference: Holds the models.
-        texts: What to learn.
-        base_steps, corrector_steps: Of 32 texts each.
-        right_share: Of the corrector's examples, how many show it the text itself; it then
-            learns to leave a right guess alone.
+    Half of the corrector's examples show it the text itself, so it learns to leave a right
+    guess alone. Steps are of 32 texts.
     """
     tokenizer, settings = reference.inverter.tokenizer, reference.inverter.config
     read = tokenizer(
@@ -335,7 +330,7 @@ def train_briefly(
     landed = reference.embed(shown)
 
     def correct(rows: Tensor) -> Tensor:
-        own = rows[: int(right_share * len(rows))]
+        own = rows[: len(rows) // 2]
         start = torch.zeros(len(own), 1, dtype=torch.long)
         right = torch.cat([start, read.input_ids[own]], dim=1)
         wrong = guesses[rows[len(own) :]]

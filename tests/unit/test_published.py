@@ -221,9 +221,39 @@ def add(held: dict[str, Tensor]) -> None:
     held["wings"] = torch.ones(3)
 
 
+def flatten(held: dict[str, Tensor]) -> None:
+    held["embedding_transform.0.weight"] = torch.ones(64)
+
+
+def poison(held: dict[str, Tensor]) -> None:
+    held[SHARED][3, 4] = float("nan")
+
+
+def retype(held: dict[str, Tensor]) -> None:
+    held[SHARED] = held[SHARED].long()
+
+
+def untie(held: dict[str, Tensor]) -> None:
+    held[TIED[2]] = 2 * held[SHARED]
+
+
+def cut_off(held: dict[str, Tensor]) -> None:
+    for name in [name for name in held if ".decoder.block.0." in name]:
+        del held[name]
+
+
 @pytest.mark.parametrize(
     ("change", "told"),
-    [(drop, r"embedding_transform\.0\.bias"), (misshape, r"shape \(3,\)"), (add, "wings")],
+    [
+        (drop, r"embedding_transform\.0\.bias"),
+        (misshape, r"shape \(3,\)"),
+        (add, "wings"),
+        (flatten, r"embedding_transform\.0\.weight has 1 dimensions"),
+        (poison, "shared.weight holds NaN"),
+        (retype, "shared.weight holds torch.int64"),
+        (untie, "lm_head.weight differs"),
+        (cut_off, "0 layers of the decoder"),
+    ],
 )
 def test_tensors_that_do_not_fit_are_named(change: Any, told: str, pair: Path) -> None:
     rewrite(pair / "base" / "model.safetensors", change)
@@ -258,6 +288,73 @@ def test_a_t5_that_is_not_there_is_named(pair: Path) -> None:
         load(pair)
 
 
+@pytest.mark.parametrize(
+    ("settings", "told"),
+    [
+        ({"d_model": "x"}, "damaged|built"),
+        ({"d_model": -1}, "built"),
+        ({"num_layers": 10**6}, "1000000"),
+        ({"pad_token_id": 10**6}, "pad_token_id is 1000000"),
+        ({"eos_token_id": [1, 2]}, "eos_token_id"),
+        ({"decoder_start_token_id": 9}, "begin with subword 9"),
+        ({"model_type": "bert"}, "only T5|damaged"),
+        ({"vocab_size": 9}, "belong together|damaged"),
+    ],
+)
+def test_a_t5_that_cannot_be_is_refused(settings: dict[str, Any], told: str, pair: Path) -> None:
+    path = pair / "t5" / "config.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | settings))
+    with pytest.raises((BadInput, CorruptArtifact), match=told):
+        load(pair)
+
+
+@pytest.mark.parametrize("content", ["{}", "[" * 100_000, "x"])
+def test_a_damaged_tokenizer_is_refused(content: str, pair: Path) -> None:
+    (pair / "t5" / "tokenizer.json").write_text(content)
+    with pytest.raises((BadInput, CorruptArtifact), match="tokenizer"):
+        load(pair)
+
+
+def test_a_flag_that_is_a_string_is_refused(pair: Path) -> None:
+    write_settings(pair / "corrector", pair / "t5", corrector_ignore_hypothesis_embedding="false")
+    with pytest.raises(CorruptArtifact, match="true or false"):
+        load(pair)
+
+
+def test_a_base_is_not_its_own_corrector(pair: Path) -> None:
+    both = Pair(base=str(pair / "base"), corrector=str(pair / "base"))
+    source = Source(offline=True, allow_bin=False)
+    with pytest.raises(BadInput, match="as base model and as corrector"):
+        load_pair(both, source, device="cpu", dtype=torch.float32, parity=False)
+
+
+def test_a_swapped_pair_is_told_to_be_swapped(pair: Path) -> None:
+    swapped = Pair(base=str(pair / "corrector"), corrector=str(pair / "base"))
+    source = Source(offline=True, allow_bin=False)
+    with pytest.raises(CorruptArtifact, match="swapped"):
+        load_pair(swapped, source, device="cpu", dtype=torch.float32, parity=False)
+
+
+@pytest.mark.parametrize("listed", [["one.bin"], [3], [], "x", None, ["../base/x.safetensors"]])
+def test_an_index_of_anything_but_safetensors_beside_it_is_refused(listed: Any, pair: Path) -> None:
+    folder = pair / "base"
+    torch.save(load_file(folder / "model.safetensors"), folder / "one.bin")
+    (folder / "model.safetensors").unlink()
+    where = dict(zip("abc", listed, strict=False)) if isinstance(listed, list) else listed
+    (folder / "model.safetensors.index.json").write_text(json.dumps({"weight_map": where}))
+    with pytest.raises(CorruptArtifact, match="index"):
+        load(pair)
+
+
+def test_a_pickle_in_the_old_format_is_read_where_that_is_allowed(pair: Path) -> None:
+    before = load(pair)
+    folder = pair / "base"
+    held = load_file(folder / "model.safetensors")
+    torch.save(held, folder / "pytorch_model.bin", _use_new_zipfile_serialization=False)
+    (folder / "model.safetensors").unlink()
+    assert_same(before.inverter, load(pair, allow_bin=True).inverter)
+
+
 def test_a_folder_without_weights_is_refused(pair: Path) -> None:
     (pair / "base" / "model.safetensors").unlink()
     with pytest.raises(BadInput, match="no weights"):
@@ -265,7 +362,7 @@ def test_a_folder_without_weights_is_refused(pair: Path) -> None:
 
 
 def test_a_pair_that_is_not_here_is_refused_offline(context: BuildContext) -> None:
-    attack = Vec2Text(published="jxm/nothing-at-all", context=context)
+    attack = Vec2Text(published="jxm/nothing-at-all", steps=0, context=context)
     space = Space(weights="", pooling="", normalize=False, max_tokens=1)
     with pytest.raises(BadInput, match="jxm/nothing-at-all"):
         attack.check_space(space)
@@ -299,6 +396,7 @@ def test_the_no_feedback_ablation_is_read_from_its_config(pair: Path) -> None:
     [
         {"published": "gtr-base", "checkpoint": Path("somewhere")},
         {"corrector": "somewhere"},
+        {"published": "somewhere"},
         {"beam": 2, "steps": 0},
     ],
 )
@@ -331,7 +429,7 @@ def test_a_pair_of_an_unknown_embedder_is_told_to_be_unchecked(
     pair: Path, embedder: Embedder, context: BuildContext, caplog: pytest.LogCaptureFixture
 ) -> None:
     with caplog.at_level(logging.WARNING):
-        Vec2Text(published=str(pair / "base"), context=context).check_space(embedder.space)
+        Vec2Text(published=str(pair / "base"), steps=0, context=context).check_space(embedder.space)
     assert "somebody/unknown" in caplog.text
 
 

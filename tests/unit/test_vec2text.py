@@ -162,6 +162,77 @@ def test_a_row_does_not_depend_on_its_batch(
     assert one == all_at_once
 
 
+@pytest.mark.parametrize("dtype", ["bfloat16", "float64"])
+@pytest.mark.parametrize("beam", [1, 2])
+def test_it_inverts_in_another_precision(
+    beam: int,
+    dtype: Any,
+    toy: tuple[Path, TrainReport],
+    held_out: tuple[list[str], Vectors],
+    embedder: Embedder,
+    context: BuildContext,
+) -> None:
+    texts, vectors = held_out
+    attack = build(toy[0], context, steps=2, beam=beam, dtype=dtype)
+    assert words_right(attack.invert(vectors, ask(embedder)), texts) > 0.4
+
+
+@pytest.mark.parametrize("beam", [2, 4])
+def test_more_beams_come_closer_on_the_whole(
+    beam: int, networks: Networks, held_out: tuple[list[str], Vectors], embedder: Embedder
+) -> None:
+    # Moved off, so that the first guess is not the text.
+    noise = np.random.Generator(np.random.PCG64(0)).normal(0, 0.15, held_out[1].shape)
+    vectors = (held_out[1] + noise).astype(np.float32)
+    narrow = search(networks, vectors, ask(embedder), steps=4, batch_size=64)
+    wide = search(networks, vectors, ask(embedder), steps=4, batch_size=64, beam=beam)
+    before = cosines(embedder.embed(narrow, "document"), vectors)
+    after = cosines(embedder.embed(wide, "document"), vectors)
+    assert after.mean() > before.mean()
+
+
+@pytest.mark.parametrize("start", ["random", "door*5", "Ann buys a red door."])
+def test_another_start_is_corrected(
+    start: str,
+    toy: tuple[Path, TrainReport],
+    held_out: tuple[list[str], Vectors],
+    embedder: Embedder,
+    context: BuildContext,
+) -> None:
+    texts, vectors = held_out
+    attack = build(toy[0], context, steps=5, start=start)
+    traces = attack.invert_traced(vectors, ask(embedder))
+    again = attack.invert_traced(vectors[::-1].copy(), ask(embedder))
+    assert [trace.text for trace in traces] == [trace.text for trace in again[::-1]]
+    if start != "random":
+        first = " ".join(["door"] * 5) if "*" in start else start
+        assert {trace.rounds[0].text for trace in traces} == {first}
+    started = words_right([trace.rounds[0].text for trace in traces], texts)
+    assert words_right([trace.text for trace in traces], texts) > started + 0.1
+
+
+@pytest.mark.parametrize("start", ["", " ", "x*0"])
+def test_a_start_that_says_nothing_is_refused(
+    start: str, toy: tuple[Path, TrainReport], embedder: Embedder, context: BuildContext
+) -> None:
+    with pytest.raises(BadParameter, match="start"):
+        build(toy[0], context, start=start).invert(np.ones((1, 64), np.float32), ask(embedder))
+
+
+def test_without_feedback_the_guess_lands_on_the_target(
+    toy: tuple[Path, TrainReport],
+    held_out: tuple[list[str], Vectors],
+    embedder: Embedder,
+    context: BuildContext,
+) -> None:
+    _, vectors = held_out
+    answers = []
+    for feedback in (None, True, False):
+        attack = build(toy[0], context, steps=1, start="Ann buys", feedback=feedback)
+        answers.append(attack.invert(vectors, ask(embedder)))
+    assert answers[0] == answers[1] != answers[2]
+
+
 def test_no_vectors_give_no_guesses(
     toy: tuple[Path, TrainReport], embedder: Embedder, context: BuildContext
 ) -> None:

@@ -151,6 +151,9 @@ def _check(given: dict[str, Any]) -> None:
             "--defense is for texts: what --vectors holds has been released already; leave it out"
         )
     output: Path | None = given["output"]
+    if output is not None and output.exists() and not output.is_file():
+        # Written to a file beside it and renamed, which would take the place of a device.
+        raise click.UsageError(f"--output: {output} is no file; name one to be written")
     if output is not None and not os.access(output.absolute().parent, os.W_OK | os.X_OK):
         raise click.BadParameter(
             f"--output: {output.absolute().parent} is no folder that can be written to"

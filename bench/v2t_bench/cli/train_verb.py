@@ -131,7 +131,7 @@ def command(**given: Any) -> None:
     registry.entry("attacks", given["attack"])
     given["device"] = processes.device(given["device"])
     given["defense"] = trained_against(registry, given["defense"])
-    machine = ("device", "offline", "trust_remote_code")
+    machine = ("device", "offline", "trust_remote_code", "allow_bin")
     context = make_context(registry, batch_size=None, **{key: given[key] for key in machine})
     embedder: Embedder = registry.build("embedders", given["embedder"], context)
     say = tell if processes.is_main else lambda line: None

@@ -74,9 +74,9 @@ def _numbers(embedding: object, index: int, who: str) -> NDArray[np.float64]:
         if isinstance(embedding, str):
             raw = base64.b64decode(embedding, validate=True)
             return np.frombuffer(raw, dtype="<f4").astype(np.float64)
-        if isinstance(embedding, list):
+        if isinstance(embedding, list) and all(type(n) in (int, float) for n in embedding):
             return np.array(embedding, dtype=np.float64).reshape(len(embedding))
-    except (ValueError, TypeError):
+    except (ValueError, TypeError, OverflowError):
         pass
     raise ServiceFailed(
         f"{who} sent embedding {index} as neither a list of numbers nor float32 in base64"

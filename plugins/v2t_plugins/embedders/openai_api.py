@@ -23,6 +23,7 @@ DIMENSIONS = {
 FIXED = ("text-embedding-ada-002",)
 """Models that cannot give shorter vectors."""
 MAX_TOKENS = 8191
+MOST_SECONDS = 86_400
 # The reference of the endpoint: at most 2048 texts and 300,000 tokens a request. A token is
 # never shorter than a byte.
 MOST_TEXTS = 2048
@@ -197,8 +198,10 @@ def openai_embedder(
             raise BadParameter(f"openai: {name} is {value}; expected at least {least}")
     if batch > MOST_TEXTS:
         raise BadParameter(f"openai: batch is {batch}; expected at most {MOST_TEXTS}")
-    if not timeout > 0:
-        raise BadParameter(f"openai: timeout is {timeout:g}; expected seconds above 0")
+    if not 0 < timeout <= MOST_SECONDS:
+        raise BadParameter(
+            f"openai: timeout is {timeout:g}; expected seconds above 0, {MOST_SECONDS} at most"
+        )
     embedder = OpenAIEmbedder(
         model=model,
         dimensions=_shortened(model, dimensions),

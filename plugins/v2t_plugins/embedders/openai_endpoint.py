@@ -63,7 +63,7 @@ class Endpoint:
         # Not chained: what the client raises may quote what the server said about the key.
         except openai.OpenAIError as error:
             raise ServiceFailed(f"openai: {self._what_happened(error, model)}") from None
-        except ValueError:
+        except (ValueError, RecursionError):
             raise ServiceFailed(
                 f"openai: {self.host} answered with something that is not JSON; check {ADDRESS}"
             ) from None

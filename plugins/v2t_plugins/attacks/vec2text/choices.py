@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import asdict, dataclass
 from typing import Any, get_args
 
 from v2t_bench.contracts import TrainContext
 from v2t_bench.errors import BadParameter
 from v2t_plugins.training import Precision
+
+_MOST_PSEUDO_TOKENS = 1024  # of a text's own, some dozens
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -73,10 +76,27 @@ class Choices:
                 f"vec2text: accumulate={choices.accumulate} divides a step into no slices; give "
                 "1 or more"
             )
-        low = choices.hypotheses < 0 or choices.corrector_steps < 0 or choices.learning_rate < 0
-        if low or choices.pseudo_tokens < 1:
-            raise BadParameter("vec2text: numbers among the options must not be negative")
+        choices.check_numbers()
         return choices
+
+    def check_numbers(self) -> None:
+        """Refuse numbers that mean nothing.
+
+        Raises:
+            BadParameter: one of them is out of range.
+        """
+        if self.hypotheses < 0 or self.corrector_steps < 0:
+            raise BadParameter("vec2text: hypotheses and corrector_steps must not be negative")
+        if not (math.isfinite(self.learning_rate) and self.learning_rate >= 0):
+            raise BadParameter(
+                f"vec2text: learning_rate is {self.learning_rate:g}; expected a number above 0, or "
+                "0 for the usual one"
+            )
+        if not 1 <= self.pseudo_tokens <= _MOST_PSEUDO_TOKENS:
+            raise BadParameter(
+                f"vec2text: pseudo_tokens is {self.pseudo_tokens}; expected 1 to "
+                f"{_MOST_PSEUDO_TOKENS}"
+            )
 
 
 def _to_bool(text: str) -> bool:

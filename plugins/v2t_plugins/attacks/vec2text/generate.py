@@ -188,7 +188,7 @@ def _strike(network: Network, bonus: Tensor, written: Tensor) -> None:
     """Set the bonus of subwords just written, (n,), to that of one that is absent."""
     assert network.lexical is not None
     absent = network.lexical.scale * math.log(FLOOR) + network.lexical.bias  # (v,)
-    bonus.scatter_(1, written.unsqueeze(1), absent[written].unsqueeze(1))
+    bonus.scatter_(1, written.unsqueeze(1), absent[written].unsqueeze(1).to(bonus.dtype))
 
 
 def _blank_after_end(written: Tensor, end_id: int, pad_id: int) -> Tensor:

@@ -10,6 +10,7 @@ from typing import Any
 
 from v2t_bench.contracts import Space
 from v2t_bench.errors import BadInput, CorruptArtifact, SpaceMismatch
+from v2t_bench.spelling import Spelling
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -51,6 +52,7 @@ _LOOKS: Mapping[str, Mapping[str, Any]] = {
     "gtr-base-st": {"pooling": "mean", "normalize": True},
     "openai:text-embedding-ada-002": {"weights": "openai:text-embedding-ada-002"},
 }
+_MOST = 100_000
 _NEEDED = ("model_name_or_path", "num_repeat_tokens", "max_seq_length")
 
 
@@ -72,22 +74,27 @@ def read_settings(folder: Path) -> dict[str, Any]:
         CorruptArtifact: it is not that of a model of vec2text.
     """
     path = folder / "config.json"
+    if not path.is_file():
+        raise BadInput(f"{folder} holds no config.json; expected a checkpoint of vec2text")
     try:
         settings = json.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise BadInput(
-            f"{folder} holds no config.json; expected a checkpoint of vec2text"
-        ) from error
-    except ValueError as error:
-        raise CorruptArtifact(f"{path} is not JSON ({error}); fetch it again") from error
+    except (OSError, ValueError, RecursionError) as error:
+        raise CorruptArtifact(f"{path} cannot be read ({error}); fetch it again") from error
     missing = [name for name in _NEEDED if not isinstance(settings, dict) or name not in settings]
     if missing:
         raise CorruptArtifact(
             f"{path} lacks {', '.join(missing)}, which every checkpoint of vec2text has"
         )
+    if not isinstance(settings["model_name_or_path"], str):
+        raise CorruptArtifact(
+            f"{path}: model_name_or_path is {settings['model_name_or_path']!r}; expected the name "
+            "of a T5"
+        )
     for name in _NEEDED[1:]:
-        if type(settings[name]) is not int or settings[name] < 2:
-            raise CorruptArtifact(f"{path}: {name} is {settings[name]!r}; expected a whole number")
+        if type(settings[name]) is not int or not 2 <= settings[name] <= _MOST:
+            raise CorruptArtifact(
+                f"{path}: {name} is {settings[name]!r}; expected a whole number from 2 to {_MOST}"
+            )
     return dict(settings)
 
 
@@ -95,11 +102,11 @@ def embedder_of(pair: Pair, settings: Mapping[str, Any]) -> str:
     """Return how the embedder of a pair is spelled, or nothing where that is not known."""
     if pair.embedder:
         return pair.embedder
-    if settings.get("embedder_model_api"):
-        return f"openai:{settings['embedder_model_api']}"
+    if isinstance(settings.get("embedder_model_api"), str):
+        return str(Spelling("openai", (settings["embedder_model_api"],)))
     name = str(settings.get("embedder_model_name", ""))
     if name.startswith("sentence-transformers/"):
-        return f"st:{name}"
+        return str(Spelling("st", (name,)))
     return _ALIASES.get(name, "")
 
 

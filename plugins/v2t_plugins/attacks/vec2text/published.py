@@ -8,30 +8,28 @@ names, shapes and older layouts as in vec2text 0.0.13.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors import SafetensorError, safe_open
 from torch import Tensor
 from transformers import AutoConfig, T5Config
 
-from v2t_bench.errors import BadInput, CorruptArtifact
+from v2t_bench.errors import BadInput, BadParameter, CorruptArtifact
 from v2t_plugins.attacks.vec2text.model import Corrector, Inverter, Network, NetworkConfig
 from v2t_plugins.attacks.vec2text.networks import Networks
 from v2t_plugins.attacks.vec2text.pairs import Pair, read_settings
+from v2t_plugins.attacks.vec2text.stored import StoredWeights
 from v2t_plugins.hub import MODEL_FILES, locate
-from v2t_plugins.networks import read_json
+from v2t_plugins.one_line import one_line
 from v2t_plugins.subwords import load_tokenizer
 
 # Tokens of a correction, the start token included: invert_embeddings of vec2text.api asks for
 # so many, whatever the length the model was trained for.
 API_LENGTH = 128
 PICKLED = (*MODEL_FILES, "pytorch_model*.bin")
-
-Load = Callable[[str], Tensor]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -66,19 +64,29 @@ def load_pair(
     """
     base_folder = source.folder(pair.base)
     base = read_settings(base_folder)
-    t5, tokenizer = _t5(base, base_folder, source), _tokenizer(base, base_folder)
-    weights = _Weights(base_folder, source.allow_bin)
+    t5 = _t5(base, base_folder, source)
+    tokenizer = _tokenizer(base, base_folder, t5)
+    weights = StoredWeights(base_folder, source.allow_bin)
     config = _configure(base, t5, weights)
     inverter = _fill(Inverter, config, t5, weights, _base_layout(weights))
     corrector = None
     if pair.corrector:
         corrector_folder = source.folder(pair.corrector)
-        weights = _Weights(corrector_folder, source.allow_bin)
+        if corrector_folder.resolve() == base_folder.resolve():
+            raise BadInput(
+                f"{pair.corrector} is given as base model and as corrector; name the corrector of "
+                "the pair, or leave it out and give steps=0"
+            )
+        weights = StoredWeights(corrector_folder, source.allow_bin)
         own = read_settings(corrector_folder)
+        own_t5 = _t5(own, corrector_folder, source)
+        if own_t5.vocab_size != t5.vocab_size:
+            raise BadInput(
+                f"{base_folder.name} writes {t5.vocab_size} subwords and {corrector_folder.name} "
+                f"reads {own_t5.vocab_size}; they do not belong together"
+            )
         config = _configure_corrector(config, own, weights)
-        corrector = _fill(
-            Corrector, config, _t5(own, corrector_folder, source), weights, _layout(weights)
-        )
+        corrector = _fill(Corrector, config, own_t5, weights, _layout(weights))
         corrector = corrector.to(device, dtype).eval()
     return Networks(
         inverter=inverter.to(device, dtype).eval(),
@@ -95,27 +103,56 @@ def _t5(settings: Mapping[str, Any], folder: Path, source: Source) -> T5Config:
     name = str(settings["model_name_or_path"])
     try:
         config = AutoConfig.from_pretrained(name, local_files_only=source.offline)
-    except (OSError, ValueError) as error:
-        first = str(error).splitlines()[0]
+    except OSError as error:
         raise BadInput(
-            f"{folder.name} is built on {name!r}, whose config.json cannot be had ({first}); "
-            "run once online, or change model_name_or_path in its config.json to a folder"
+            f"{folder.name} is built on {name!r}, whose config.json cannot be had or read "
+            f"({one_line(error)}); run once online, or make model_name_or_path in the "
+            "checkpoint's config.json a folder"
+        ) from error
+    except Exception as error:  # a damaged configuration makes transformers raise anything
+        raise CorruptArtifact(
+            f"{folder.name} is built on {name!r}, whose config.json is damaged "
+            f"({one_line(error)}); fetch it again"
         ) from error
     if not isinstance(config, T5Config):
         raise BadInput(
             f"{folder.name} is built on {name!r}, a {config.model_type}; only T5 can be read"
         )
+    for what, value in (("pad", config.pad_token_id), ("eos", config.eos_token_id)):
+        if type(value) is not int or not 0 <= value < config.vocab_size:
+            raise BadInput(
+                f"{folder.name} is built on {name!r}, whose {what}_token_id is {value!r}; expected "
+                f"one of its {config.vocab_size} subwords"
+            )
+    if config.decoder_start_token_id not in (None, config.pad_token_id):
+        raise BadInput(
+            f"{folder.name} is built on {name!r}, whose texts begin with subword "
+            f"{config.decoder_start_token_id}; expected the padding, as every T5's do"
+        )
     return config
 
 
-def _tokenizer(settings: Mapping[str, Any], folder: Path) -> Any:
+def _tokenizer(settings: Mapping[str, Any], folder: Path, t5: T5Config) -> Any:
     name = folder if (folder / "tokenizer.json").is_file() else settings["model_name_or_path"]
-    return load_tokenizer(name)
+    try:
+        tokenizer = load_tokenizer(name)
+    except BadParameter as error:
+        raise BadInput(f"vec2text {folder.name}: {error}") from error
+    except Exception as error:  # so does a damaged tokenizer
+        raise CorruptArtifact(
+            f"the tokenizer {name} is damaged ({one_line(error)}); fetch it again"
+        ) from error
+    if len(tokenizer) > t5.vocab_size:
+        raise BadInput(
+            f"the tokenizer {name} knows {len(tokenizer)} subwords, and the T5 of {folder.name} "
+            f"{t5.vocab_size}; they do not belong together"
+        )
+    return tokenizer
 
 
-def _configure(settings: Mapping[str, Any], t5: T5Config, weights: _Weights) -> NetworkConfig:
+def _configure(settings: Mapping[str, Any], t5: T5Config, weights: StoredWeights) -> NetworkConfig:
     return NetworkConfig(
-        dim=weights.shape("embedding_transform.0.weight")[1],
+        dim=_dim(weights),
         vocabulary_size=t5.vocab_size,
         max_length=int(settings["max_seq_length"]) - 1,  # there the start token counts
         pseudo_tokens=int(settings["num_repeat_tokens"]),
@@ -125,103 +162,37 @@ def _configure(settings: Mapping[str, Any], t5: T5Config, weights: _Weights) -> 
         d_ff=t5.d_ff,
         dropout=t5.dropout_rate,
         start_in_guess=True,
-        pad_id=_token(t5.pad_token_id, 0),
-        end_id=_token(t5.eos_token_id, 1),
+        pad_id=_as_int(t5.pad_token_id),
+        end_id=_as_int(t5.eos_token_id),
     )
 
 
-def _token(configured: int | list[int] | None, usual: int) -> int:
-    return configured if isinstance(configured, int) else usual
+def _as_int(value: Any) -> int:
+    return int(value)  # `_t5` has seen to it
+
+
+def _dim(weights: StoredWeights) -> int:
+    shape = weights.tensor("embedding_transform.0.weight").shape
+    if len(shape) != 2:
+        raise CorruptArtifact(
+            f"{weights.folder}: embedding_transform.0.weight has {len(shape)} dimensions; expected "
+            "2; fetch the checkpoint again"
+        )
+    return int(shape[1])
 
 
 def _configure_corrector(
-    base: NetworkConfig, settings: Mapping[str, Any], weights: _Weights
+    base: NetworkConfig, settings: Mapping[str, Any], weights: StoredWeights
 ) -> NetworkConfig:
     return replace(
         base,
         layer_norm="layernorm.weight" in weights.names,
         pseudo_tokens=int(settings["num_repeat_tokens"]),
-        ignore_guess_vector=bool(settings.get("corrector_ignore_hypothesis_embedding")),
+        ignore_guess_vector=_flag(settings, "corrector_ignore_hypothesis_embedding", weights),
     )
 
 
-class _Weights:
-    """The tensors of a checkpoint, read one at a time."""
-
-    def __init__(self, folder: Path, allow_bin: bool) -> None:
-        self.folder = folder
-        self._files: dict[str, Load] = {}
-        safe = _listed(folder, "model.safetensors")
-        pickled = _listed(folder, "pytorch_model.bin")
-        if not safe and not pickled:
-            raise BadInput(
-                f"{folder} holds no weights; expected model.safetensors, or its parts and "
-                "model.safetensors.index.json"
-            )
-        if not safe and not allow_bin:
-            raise BadInput(
-                f"{folder} holds its weights only as a pickle ({pickled[0].name}); convert them "
-                "to safetensors, or give --allow-bin to read tensors, and nothing else, from it"
-            )
-        for path in safe or pickled:
-            self._files |= dict.fromkeys(*_opened(path))
-
-    @property
-    def names(self) -> frozenset[str]:
-        """Return what the tensors are called."""
-        return frozenset(self._files)
-
-    def tensor(self, name: str) -> Tensor:
-        """Return one tensor.
-
-        Raises:
-            CorruptArtifact: there is none of that name, or its file is damaged.
-        """
-        if name not in self._files:
-            raise CorruptArtifact(
-                f"{self.folder} does not hold the tensor {name}; it is no such checkpoint of "
-                "vec2text, or damaged"
-            )
-        return self._files[name](name)
-
-    def shape(self, name: str) -> tuple[int, ...]:
-        """Return the shape of one tensor."""
-        return tuple(self.tensor(name).shape)
-
-
-def _listed(folder: Path, name: str) -> list[Path]:
-    """Return the file of that name, or the files that its index lists."""
-    if (folder / name).is_file():
-        return [folder / name]
-    index = folder / f"{name}.index.json"
-    if not index.is_file():
-        return []
-    parts = sorted(set(read_json(index).get("weight_map", {}).values()))
-    for part in parts:
-        if "/" in part or not (folder / part).is_file():
-            raise CorruptArtifact(f"{index} lists {part}, which is not there; fetch it again")
-    return [folder / part for part in parts]
-
-
-def _opened(path: Path) -> tuple[list[str], Load]:
-    """Return the names of the tensors in a file, and what reads one."""
-    damaged = CorruptArtifact(f"{path} is damaged or truncated; fetch it again")
-    if path.suffix == ".bin":
-        try:
-            held: Any = torch.load(path, map_location="cpu", weights_only=True, mmap=True)
-        except Exception as error:  # a damaged or hostile pickle raises anything
-            raise damaged from error
-        if not isinstance(held, dict) or not all(isinstance(v, Tensor) for v in held.values()):
-            raise CorruptArtifact(f"{path} holds more than named tensors; it is not read")
-        return list(held), held.__getitem__
-    try:
-        opened: Any = safe_open(str(path), framework="pt")
-        return list(opened.keys()), opened.get_tensor
-    except (OSError, SafetensorError, ValueError) as error:
-        raise damaged from error
-
-
-def _base_layout(weights: _Weights) -> dict[str, str]:
+def _base_layout(weights: StoredWeights) -> dict[str, str]:
     """Return the name in the file for each name of a network that is called otherwise there."""
     if "embedding_transform.2.weight" in weights.names:  # before dropout stood between
         return {f"embedding_transform.3.{kind}": f"embedding_transform.2.{kind}" for kind in _KINDS}
@@ -231,7 +202,7 @@ def _base_layout(weights: _Weights) -> dict[str, str]:
 _KINDS = ("weight", "bias")
 
 
-def _layout(weights: _Weights) -> dict[str, str]:
+def _layout(weights: StoredWeights) -> dict[str, str]:
     if "embedding_transform.0.weight" not in weights.names:
         return {}
     # The oldest correctors read all three vectors through one projection.
@@ -244,52 +215,91 @@ def _layout(weights: _Weights) -> dict[str, str]:
     }
 
 
+def _flag(settings: Mapping[str, Any], name: str, weights: StoredWeights) -> bool:
+    value = settings.get(name, False)
+    if not isinstance(value, bool):
+        raise CorruptArtifact(
+            f"{weights.folder}/config.json: {name} is {value!r}; expected true or false"
+        )
+    return value
+
+
 def _fill(
     kind: type[Network],
     config: NetworkConfig,
     t5: T5Config,
-    weights: _Weights,
-    layout: dict[str, str],
+    weights: StoredWeights,
+    layout: Mapping[str, str],
 ) -> Any:
     """Return a network with the weights of a checkpoint; each must fit, none may be left over."""
-    # Built without memory, since every weight is replaced.
-    with torch.device("meta"):
-        network = kind(config, t5)
-    shared = "encoder_decoder.shared.weight"
-    aliases = dict.fromkeys(
-        ("encoder_decoder.encoder.embed_tokens.weight",
-         "encoder_decoder.decoder.embed_tokens.weight",
-         "encoder_decoder.lm_head.weight"), shared)  # fmt: skip
+    network = _empty(kind, config, t5, weights)
     state: dict[str, Tensor] = {}
     for name, empty in network.state_dict().items():
-        if name in aliases:
+        if name in _TIED:
             continue
-        tensor = weights.tensor(_present(layout.get(name, name), aliases, weights))
+        tensor = weights.tensor(_present(layout.get(name, name), weights))
         if tensor.shape != empty.shape:
             raise CorruptArtifact(
                 f"{weights.folder}: {name} has shape {tuple(tensor.shape)}; its configuration "
-                f"wants {tuple(empty.shape)}"
+                f"wants {tuple(empty.shape)}; fetch the checkpoint again"
             )
-        state[name] = tensor.float()
-    _refuse_left_over(weights, {layout.get(name, name) for name in state} | set(aliases))
+        state[name] = tensor
+    for alias in sorted(_TIED & weights.names):
+        if not torch.equal(weights.tensor(alias), state[_SHARED]):
+            raise CorruptArtifact(
+                f"{weights.folder}: {alias} differs from {_SHARED}; only a T5 that shares its word "
+                "embeddings can be read"
+            )
+    _refuse_left_over(weights, {layout.get(name, name) for name in state} | _TIED)
     network.load_state_dict(state, strict=False, assign=True)
     network.encoder_decoder.tie_weights()
     return network
 
 
-def _present(name: str, aliases: Mapping[str, str], weights: _Weights) -> str:
-    """Return ``name``, or one of its aliases: a file may hold shared weights under any."""
-    if name in weights.names:
-        return name
-    same = [alias for alias, of in aliases.items() if of == name and alias in weights.names]
-    return same[0] if same else name
+def _empty(
+    kind: type[Network], config: NetworkConfig, t5: T5Config, weights: StoredWeights
+) -> Network:
+    """Return a network without memory, since every weight is replaced."""
+    # First of all, since a wrong number may be too large to build.
+    for stack, layers in (("encoder", t5.num_layers), ("decoder", t5.num_decoder_layers)):
+        there = {n.split(".")[3] for n in weights.names if f"_decoder.{stack}.block." in n}
+        if len(there) != layers:
+            raise CorruptArtifact(
+                f"{weights.folder} holds {len(there)} layers of the {stack}; its T5 has {layers}; "
+                "the checkpoint is damaged, or of another T5, or base and corrector are swapped"
+            )
+    try:
+        with torch.device("meta"):
+            return kind(config, t5)
+    except Exception as error:  # sizes that cannot be make torch raise anything
+        raise CorruptArtifact(
+            f"the T5 of {weights.folder} cannot be built ({one_line(error)}); fetch its "
+            "config.json again"
+        ) from error
 
 
-def _refuse_left_over(weights: _Weights, used: set[str]) -> None:
+_SHARED = "encoder_decoder.shared.weight"
+_TIED = frozenset(
+    {
+        "encoder_decoder.encoder.embed_tokens.weight",
+        "encoder_decoder.decoder.embed_tokens.weight",
+        "encoder_decoder.lm_head.weight",
+    }
+)
+
+
+def _present(name: str, weights: StoredWeights) -> str:
+    """Return ``name``, or another of a shared tensor: a file may hold it under any."""
+    if name == _SHARED and name not in weights.names:
+        return next(iter(sorted(_TIED & weights.names)), name)
+    return name
+
+
+def _refuse_left_over(weights: StoredWeights, used: set[str]) -> None:
     # The embedder lies in the file of the base model, and is got elsewhere.
     strange = [n for n in weights.names if n not in used and not n.startswith("embedder.")]
     if strange:
         raise CorruptArtifact(
-            f"{weights.folder} holds tensors that no network of vec2text has: "
-            f"{', '.join(sorted(strange)[:3])}"
+            f"{weights.folder} holds tensors that no such network of vec2text has: "
+            f"{', '.join(sorted(strange)[:3])}; are base and corrector swapped?"
         )
