@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 from pathlib import Path
 from typing import Any
@@ -40,6 +41,22 @@ def cells(out: str) -> list[list[str]]:
     """Return the rows of a printed table, its header left out."""
     lines = [line for line in out.splitlines() if line[:1] == "│"]
     return [[cell.strip() for cell in line.split("│")[1:-1]] for line in lines]
+
+
+def test_an_output_that_is_no_file_is_left_alone(invoke: Invoke, tmp_path: Path) -> None:
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    refused(invoke("invert", "a red door", "--output", pipe, *HASHED), "is no file")
+    assert pipe.is_fifo()
+
+
+@pytest.mark.parametrize("scale", [0.0, 1e37, 1e-42])
+def test_vectors_without_a_direction_are_refused(
+    scale: float, invoke: Invoke, tmp_path: Path, trained: None
+) -> None:
+    path = tmp_path / "v.npy"
+    np.save(path, np.full((2, 64), scale, np.float32))
+    refused(invoke("invert", "--vectors", path, "--attack", "nearest", *HASHED), "row 1 has length")
 
 
 @pytest.mark.usefixtures("trained")

@@ -245,7 +245,11 @@ SHORT = base64.b64encode(b"abcde").decode()
         (embeddings([[], []]), "embeddings of 0 numbers"),
         (embeddings([[1.0] * 24, [float("nan")] * 24]), "for 1 of 2 texts .first: number 1"),
         (embeddings([[float("inf")] * 24, [1.0] * 24]), "for 1 of 2 texts .first: number 0"),
-        (embeddings([[1.0] * 24, [None] * 24]), "NaN, infinity"),  # type: ignore[list-item]
+        (embeddings([[1.0] * 24] * 2, embedding=[None] * 24), "embedding 0 as neither"),
+        (embeddings([[1.0] * 24] * 2, embedding=[True] * 24), "embedding 0 as neither"),
+        (embeddings([[1.0] * 24] * 2, embedding=["1"] * 24), "embedding 0 as neither"),
+        (embeddings([[1.0] * 24] * 2, embedding=[10**400] * 24), "embedding 0 as neither"),
+        (Reply(body=b"[" * 100_000), "something that is not JSON"),
         (embeddings([[0.0] * 24] * 2), "nothing but zeros for 2 of 2"),
         (embeddings([[1.0] * 24] * 2, embedding=["x"]), "embedding 0 as neither"),
         (embeddings([[1.0] * 24] * 2, embedding=[[1.0, 2.0]]), "embedding 0 as neither"),
@@ -323,6 +327,7 @@ def test_the_budget_is_one_for_all_embedders_of_a_process(
         ({"batch": 2049}, "batch is 2049; expected at most 2048"),
         ({"timeout": 0.0}, "timeout is 0"),
         ({"timeout": float("nan")}, "timeout is nan"),
+        ({"timeout": float("inf")}, "timeout is inf"),
         ({"dimensions": 0}, "dimensions is 0; expected at least 1"),
     ],
 )

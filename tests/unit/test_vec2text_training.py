@@ -90,6 +90,10 @@ def test_precision_is_what_it_was_told_to_be(learn: Train, tmp_path: Path) -> No
         ({"accumulate": "half"}, "accumulate='half' is not a number"),
         ({"precision": "int8"}, "precision='int8' is none of auto, bf16, float32"),
         ({"feedback": "maybe"}, "feedback='maybe' is not true or false"),
+        ({"learning_rate": "inf"}, "learning_rate is inf"),
+        ({"learning_rate": "nan"}, "learning_rate is nan"),
+        ({"pseudo_tokens": "0"}, "pseudo_tokens is 0"),
+        ({"pseudo_tokens": "1000000000"}, "pseudo_tokens is 1000000000"),
     ],
 )
 def test_a_bad_option_is_refused(tmp_path: Path, option: dict[str, str], message: str) -> None:

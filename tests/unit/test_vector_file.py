@@ -260,3 +260,10 @@ def test_a_damaged_file_is_read_or_refused_and_never_crashes(tmp_path: Path) -> 
             except BadInput:
                 refused += 1
     assert refused > 50
+
+
+def test_two_columns_of_one_name_are_refused(tmp_path: Path) -> None:
+    both = pa.Table.from_arrays([lists(ROWS.tolist())] * 2, names=["v", "v"])
+    pq.write_table(both, tmp_path / "v.parquet")
+    with pytest.raises(BadInput, match="2 columns called 'v'"):
+        read_vectors(tmp_path / "v.parquet", column="v")
