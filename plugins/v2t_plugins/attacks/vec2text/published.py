@@ -15,16 +15,16 @@ from typing import Any
 
 import torch
 from torch import Tensor
-from transformers import AutoConfig, T5Config
+from transformers import T5Config
 
-from v2t_bench.errors import BadInput, BadParameter, CorruptArtifact
+from v2t_bench.errors import BadInput, CorruptArtifact
+from v2t_plugins.attacks.vec2text.built_on import t5_of, tokenizer_of
 from v2t_plugins.attacks.vec2text.model import Corrector, Inverter, Network, NetworkConfig
 from v2t_plugins.attacks.vec2text.networks import Networks
 from v2t_plugins.attacks.vec2text.pairs import Pair, read_settings
 from v2t_plugins.attacks.vec2text.stored import StoredWeights
 from v2t_plugins.hub import MODEL_FILES, locate
 from v2t_plugins.one_line import one_line
-from v2t_plugins.subwords import load_tokenizer
 
 # Tokens of a correction, the start token included: invert_embeddings of vec2text.api asks for
 # so many, whatever the length the model was trained for.
@@ -64,8 +64,8 @@ def load_pair(
     """
     base_folder = source.folder(pair.base)
     base = read_settings(base_folder)
-    t5 = _t5(base, base_folder, source)
-    tokenizer = _tokenizer(base, base_folder, t5)
+    t5 = t5_of(base, base_folder, offline=source.offline)
+    tokenizer = tokenizer_of(base, base_folder, t5)
     weights = StoredWeights(base_folder, source.allow_bin)
     config = _configure(base, t5, weights)
     inverter = _fill(Inverter, config, t5, weights, _base_layout(weights))
@@ -79,7 +79,7 @@ def load_pair(
             )
         weights = StoredWeights(corrector_folder, source.allow_bin)
         own = read_settings(corrector_folder)
-        own_t5 = _t5(own, corrector_folder, source)
+        own_t5 = t5_of(own, corrector_folder, offline=source.offline)
         if own_t5.vocab_size != t5.vocab_size:
             raise BadInput(
                 f"{base_folder.name} writes {t5.vocab_size} subwords and {corrector_folder.name} "
@@ -97,57 +97,6 @@ def load_pair(
         longest_correction=API_LENGTH - 1 if parity else None,
         guess_tokens=int(base["max_seq_length"]),
     )
-
-
-def _t5(settings: Mapping[str, Any], folder: Path, source: Source) -> T5Config:
-    name = str(settings["model_name_or_path"])
-    try:
-        config = AutoConfig.from_pretrained(name, local_files_only=source.offline)
-    except OSError as error:
-        raise BadInput(
-            f"{folder.name} is built on {name!r}, whose config.json cannot be had or read "
-            f"({one_line(error)}); run once online, or make model_name_or_path in the "
-            "checkpoint's config.json a folder"
-        ) from error
-    except Exception as error:  # a damaged configuration makes transformers raise anything
-        raise CorruptArtifact(
-            f"{folder.name} is built on {name!r}, whose config.json is damaged "
-            f"({one_line(error)}); fetch it again"
-        ) from error
-    if not isinstance(config, T5Config):
-        raise BadInput(
-            f"{folder.name} is built on {name!r}, a {config.model_type}; only T5 can be read"
-        )
-    for what, value in (("pad", config.pad_token_id), ("eos", config.eos_token_id)):
-        if type(value) is not int or not 0 <= value < config.vocab_size:
-            raise BadInput(
-                f"{folder.name} is built on {name!r}, whose {what}_token_id is {value!r}; expected "
-                f"one of its {config.vocab_size} subwords"
-            )
-    if config.decoder_start_token_id not in (None, config.pad_token_id):
-        raise BadInput(
-            f"{folder.name} is built on {name!r}, whose texts begin with subword "
-            f"{config.decoder_start_token_id}; expected the padding, as every T5's do"
-        )
-    return config
-
-
-def _tokenizer(settings: Mapping[str, Any], folder: Path, t5: T5Config) -> Any:
-    name = folder if (folder / "tokenizer.json").is_file() else settings["model_name_or_path"]
-    try:
-        tokenizer = load_tokenizer(name)
-    except BadParameter as error:
-        raise BadInput(f"vec2text {folder.name}: {error}") from error
-    except Exception as error:  # so does a damaged tokenizer
-        raise CorruptArtifact(
-            f"the tokenizer {name} is damaged ({one_line(error)}); fetch it again"
-        ) from error
-    if len(tokenizer) > t5.vocab_size:
-        raise BadInput(
-            f"the tokenizer {name} knows {len(tokenizer)} subwords, and the T5 of {folder.name} "
-            f"{t5.vocab_size}; they do not belong together"
-        )
-    return tokenizer
 
 
 def _configure(settings: Mapping[str, Any], t5: T5Config, weights: StoredWeights) -> NetworkConfig:
@@ -168,7 +117,7 @@ def _configure(settings: Mapping[str, Any], t5: T5Config, weights: StoredWeights
 
 
 def _as_int(value: Any) -> int:
-    return int(value)  # `_t5` has seen to it
+    return int(value)  # `t5_of` has seen to it
 
 
 def _dim(weights: StoredWeights) -> int:
