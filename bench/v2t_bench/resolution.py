@@ -17,6 +17,8 @@ from v2t_bench.shown import without_paths
 from v2t_bench.spelling import Spelling, Value, parse
 from v2t_bench.training import Lesson
 
+# A flag: the defense that the attack was trained against follows.
+TRAINED_AGAINST = "trained-against:"
 # What every table is read against: an attacker that says nothing, one that looks up the
 # closest public text, and, for each learned attack, the same attack without the vector.
 SILENT, NEAREST, PRIOR = "silent", "nearest", "prior"
@@ -127,7 +129,7 @@ class CheckpointFinder:
             if found.max_tokens != self.max_tokens:
                 flags.append(f"trained-on-{found.max_tokens}-tokens")
             if found.defense:
-                flags.append("trained-against-defense")
+                flags.append(f"{TRAINED_AGAINST}{found.defense}")
         return Resolved(
             Spelling(attack.name, (), named),
             str(without_paths(Spelling(attack.name, (), shown))),

@@ -86,7 +86,12 @@ def test_a_row_of_an_attack_trained_against_a_defense_is_flagged(
     with (tmp_path / "results" / "leaderboard.csv").open() as file:
         rows = [row for row in csv.DictReader(file) if row["attack"].startswith("nearest")]
     assert rows
-    assert all("trained-against-defense" in row["flags"] for row in rows)
+    assert all(f"trained-against:{NOISE}" in row["flags"].split() for row in rows)
+    # So somebody who knows the defense has tried.
+    defended = [row for row in rows if row["defense"] == NOISE]
+    assert [(row["has_adaptive"], "oblivious-only" in row["flags"]) for row in defended] == [
+        ("true", False)
+    ]
 
 
 @pytest.mark.parametrize(

@@ -25,7 +25,7 @@ from v2t_bench.threat import Oracle
 from v2t_plugins.attacks.vec2text import Vec2Text
 from v2t_plugins.attacks.vec2text.model import Corrector, Inverter, NetworkConfig
 from v2t_plugins.attacks.vec2text.networks import Networks
-from v2t_plugins.attacks.vec2text.pairs import Pair
+from v2t_plugins.attacks.vec2text.pairs import Pair, refuse_by_looks
 from v2t_plugins.attacks.vec2text.published import Source, load_pair
 from v2t_plugins.seeds import seeded
 from v2t_plugins.subwords import train_tokenizer
@@ -396,7 +396,8 @@ def test_the_no_feedback_ablation_is_read_from_its_config(pair: Path) -> None:
     [
         {"published": "gtr-base", "checkpoint": Path("somewhere")},
         {"corrector": "somewhere"},
-        {"published": "somewhere"},
+        {"published": "somebody/base"},
+        {"published": "gtr", "steps": 0},
         {"beam": 2, "steps": 0},
     ],
 )
@@ -410,9 +411,9 @@ def test_parameters_that_contradict_each_other_are_refused(
 @pytest.mark.parametrize(
     ("published", "theirs", "ours"),
     [
-        ("gtr-base", "pooling='mean'", "pooling='cls'"),
-        ("gtr-base-st", "pooling='mean', normalize=True", "pooling='cls', normalize=False"),
-        ("ada-002", "weights='openai:text-embedding-ada-002'", "weights='w'"),
+        ("gtr-base", "(pooling='mean')", "(pooling='cls', weights w)"),
+        ("gtr-base-st", "(pooling='mean', normalize=True)", "(pooling='cls', normalize=False, "),
+        ("ada-002", "(weights='openai:text-embedding-ada-002')", "(weights='w', "),
     ],
 )
 def test_another_space_is_refused_before_anything_is_fetched(
@@ -421,8 +422,19 @@ def test_another_space_is_refused_before_anything_is_fetched(
     space = Space(weights="w", pooling="cls", dense="", normalize=False, max_tokens=9)
     with pytest.raises(SpaceMismatch) as refused:
         Vec2Text(published=published, context=context).check_space(space)
-    assert f"({theirs})" in str(refused.value)
-    assert f"({ours})" in str(refused.value)
+    assert theirs in str(refused.value)
+    assert ours in str(refused.value)
+
+
+def test_a_mistyped_pair_is_told_what_was_meant(context: BuildContext) -> None:
+    with pytest.raises(BadParameter, match="did you mean 'gtr-base'"):
+        Vec2Text(published="gtr-bas", context=context)
+
+
+def test_the_same_remote_model_at_another_address_is_no_other_by_its_looks() -> None:
+    weights = "openai:text-embedding-ada-002 at gateway.example"
+    space = Space(weights=weights, pooling="remote", normalize=True, max_tokens=8191)
+    refuse_by_looks("openai:text-embedding-ada-002", space, "vec2text ada-002")
 
 
 def test_a_pair_of_an_unknown_embedder_is_told_to_be_unchecked(

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any, TypeAlias
 
 from v2t_bench.release import UNDEFENDED
+from v2t_bench.resolution import TRAINED_AGAINST
 from v2t_bench.results import Measured, Result
 
 Row: TypeAlias = dict[str, "float | int | str | bool | None"]
@@ -32,9 +33,7 @@ def leaderboard_rows(results: Iterable[Result]) -> list[Row]:
     """
     by_id = {result.cell_id: result for result in results}
     leakages = [result for result in by_id.values() if result.kind == "leakage"]
-    adaptive = {
-        _setting(result) for result in leakages if result.labels["threat"].startswith("adaptive")
-    }
+    adaptive = {_setting(result) for result in leakages if _knows_defense(result)}
     rows = [_row(result, by_id, adaptive) for result in leakages]
     return sorted(rows, key=lambda row: [str(row[column]) for column in _ORDER])
 
@@ -49,6 +48,13 @@ def _setting(result: Result) -> tuple[Any, ...]:
         labels[key]
         for key in ("corpus", "fingerprint", "track", "max_tokens", "embedder", "defense")
     )
+
+
+def _knows_defense(result: Result) -> bool:
+    """Whether the attacker reckoned with this very defense."""
+    labels = result.labels
+    trained = f"{TRAINED_AGAINST}{labels['defense']}" in labels["flags"]
+    return trained or str(labels["threat"]).startswith("adaptive")
 
 
 def _row(leakage: Result, by_id: Mapping[str, Result], adaptive: set[tuple[Any, ...]]) -> Row:

@@ -96,10 +96,11 @@ class Vec2Text:
             raise BadParameter("vec2text: give published= or checkpoint=, not both")
         if self.corrector is not None and self.published is None:
             raise BadParameter("vec2text: corrector= goes with published=")
-        if self.published is not None and self.steps:
+        if self.published is not None:
             from v2t_plugins.attacks.vec2text.pairs import find_pair
 
-            if not find_pair(self.published, self.corrector).corrector:
+            pair = find_pair(self.published, self.corrector)
+            if self.steps and not pair.corrector:
                 raise BadParameter(
                     f"vec2text: {self.published} makes first guesses only; name what corrects them "
                     "by corrector=, or give steps=0"

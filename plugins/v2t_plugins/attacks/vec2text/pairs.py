@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
@@ -9,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from v2t_bench.contracts import Space
-from v2t_bench.errors import BadInput, CorruptArtifact, SpaceMismatch
+from v2t_bench.errors import BadInput, BadParameter, CorruptArtifact, SpaceMismatch
 from v2t_bench.spelling import Spelling
 
 
@@ -57,8 +58,19 @@ _NEEDED = ("model_name_or_path", "num_repeat_tokens", "max_seq_length")
 
 
 def find_pair(published: str, corrector: str | None) -> Pair:
-    """Return the pair of that name, or the one made of two hub ids or folders."""
+    """Return the pair of that name, or the one made of two hub ids or folders.
+
+    Raises:
+        BadParameter: it is neither.
+    """
     known = PAIRS.get(published)
+    if known is None and "/" not in published and not Path(published).is_dir():
+        near = difflib.get_close_matches(published, PAIRS, n=1, cutoff=0.4)
+        hint = f"; did you mean {near[0]!r}?" if near else ""
+        raise BadParameter(
+            f"vec2text: no published pair is called {published!r}{hint} (known: "
+            f"{', '.join(PAIRS)}; or give a hub id or a folder)"
+        )
     if known is None:
         return Pair(base=published, corrector=corrector or "")
     if corrector is None:
@@ -118,12 +130,16 @@ def refuse_by_looks(embedder: str, space: Space, who: str) -> None:
     """
     looks = _LOOKS.get(embedder, {})
     differing = {name: want for name, want in looks.items() if getattr(space, name) != want}
+    # The same model at another address is compared with what lies at that address.
+    if str(space.weights).startswith(f"{looks.get('weights')} at "):
+        return
     if differing:
         one = ", ".join(f"{name}={want!r}" for name, want in differing.items())
         other = ", ".join(f"{name}={getattr(space, name)!r}" for name in differing)
         raise SpaceMismatch(
             f"{who} inverts the space of {embedder} ({one}), and this embedder's is another "
-            f"({other}); attack --embedder {embedder}, or train vec2text for this space"
+            f"({other}, weights {space.weights[:40]}); attack --embedder {embedder}, or train "
+            "vec2text for this space"
         )
 
 
