@@ -62,7 +62,8 @@ def _from_hub(
     except LocalEntryNotFoundError as error:
         raise BadInput(
             f"{who}: there is no folder {model!r}, and the Hub's {name} is neither on this machine "
-            "nor within reach; give a folder, or run once online without --offline"
+            "nor within reach; give a folder, or run once online, without --offline "
+            "and HF_HUB_OFFLINE"
         ) from error
     # Unknown repository or revision, refused access, a full disk: all are one of these.
     except (OSError, ValueError) as error:

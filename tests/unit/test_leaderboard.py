@@ -10,7 +10,7 @@ import pytest
 from v2t_bench.errors import BrokenPromise
 from v2t_bench.leaderboard.csv_file import csv_text
 from v2t_bench.leaderboard.rows import COLUMNS, leaderboard_rows
-from v2t_bench.leaderboard.table import short_attack
+from v2t_bench.leaderboard.table import rich_table, short_attack
 from v2t_bench.results import Measured, Result
 
 LABELS = {"corpus": "c", "track": "cut", "fingerprint": "f", "max_tokens": 32, "embedder": "e",
@@ -122,3 +122,14 @@ def test_a_nan_is_refused(results: list[Result]) -> None:
 )
 def test_the_table_leaves_checkpoints_out(label: str, short: str) -> None:
     assert short_attack(label) == short
+
+
+def test_the_table_names_checkpoints_where_two_would_look_the_same(results: list[Result]) -> None:
+    first, *_, last = leaderboard_rows(results)
+    rows = [
+        first | {"attack": 'bow:checkpoint="a@0123456789ab"'},
+        first | {"attack": 'bow:checkpoint="b@0123456789ab"'},
+        last | {"attack": 'nearest:checkpoint="c@0123456789ab"'},
+    ]
+    cells = list(rich_table(rows).columns[2].cells)
+    assert cells == [rows[0]["attack"], rows[1]["attack"], "nearest"]

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
 from v2t_bench.leaderboard.rows import Row
@@ -26,6 +27,7 @@ def rich_table(rows: Sequence[Row]) -> Table:
     for name in _NUMBERS:
         table.add_column(name, justify="right", no_wrap=True)
     table.add_column("flags", no_wrap=True)
+    shown = _told_apart({str(row["attack"]) for row in rows})
     previous: tuple[object, ...] | None = None
     for row in rows:
         block = (row["corpus"], row["embedder"], row["defense"], row["seeds"])
@@ -36,7 +38,7 @@ def rich_table(rows: Sequence[Row]) -> Table:
         table.add_row(
             str(row["corpus"]),
             f"{row['defense']}{seeds}",
-            short_attack(str(row["attack"])),
+            shown[str(row["attack"])],
             _number(row["ndcg_at_10"], 3),
             _number(row["ndcg_kept"], 2),
             _number(row["bleu"], 1),
@@ -49,6 +51,14 @@ def rich_table(rows: Sequence[Row]) -> Table:
             str(row["flags"]),
         )
     return table
+
+
+def _told_apart(labels: Iterable[str]) -> dict[str, str]:
+    """Return each label without its checkpoint, or whole where two would look the same."""
+    labels = list(labels)
+    counts = Counter(short_attack(label) for label in labels)
+    short = {label: short_attack(label) for label in labels}
+    return {label: name if counts[name] == 1 else label for label, name in short.items()}
 
 
 def short_attack(label: str) -> str:
