@@ -11,6 +11,7 @@ import pytest
 import ladder
 from v2t_bench.contracts import BuildContext, Embedder
 from v2t_bench.errors import (
+    BadInput,
     BadParameter,
     BrokenPromise,
     MissingCheckpoint,
@@ -130,7 +131,7 @@ class TestTargets:
                 embedder_text="hashed",
             )
 
-    @pytest.mark.parametrize(("scale", "told"), [(1.0, 0), (1.005, 0), (1.1, 1), (0.0, 1)])
+    @pytest.mark.parametrize(("scale", "told"), [(1.0, 0), (1.005, 0), (1.1, 1), (1e-3, 1)])
     def test_lengths_other_than_one_are_told(
         self, embedder: Embedder, scale: float, told: int
     ) -> None:
@@ -139,6 +140,13 @@ class TestTargets:
         targets = targets_of_vectors(vectors, origin="v", embedder=embedder, embedder_text="hashed")
         assert len(targets.notices) == told
         assert all("1 of 2 vectors are not of length 1" in line for line in targets.notices)
+
+    @pytest.mark.parametrize("scale", [0.0, 1e-20, 1e20])
+    def test_a_row_without_a_direction_is_refused(self, embedder: Embedder, scale: float) -> None:
+        vectors = embedder.embed(TEXTS, "document")
+        vectors[1] *= np.float32(scale)
+        with pytest.raises(BadInput, match="v: row 2 has length"):
+            targets_of_vectors(vectors, origin="v", embedder=embedder, embedder_text="hashed")
 
 
 class TestChecking:
