@@ -7,6 +7,7 @@ Letters are fixed: ``n`` texts, ``d`` embedding, ``d'`` released, ``t`` tokens.
 from __future__ import annotations
 
 import hashlib
+import math
 import re
 import unicodedata
 from collections.abc import Callable, Mapping, Sequence
@@ -439,3 +440,33 @@ def check_guesses(guesses: object, *, rows: int, who: str) -> list[str]:
     if len(guesses) != rows:
         raise BrokenPromise(f"{who} returned {len(guesses)} guesses for {rows} vectors")
     return guesses
+
+
+def check_traces(traces: object, *, rows: int, who: str) -> list[Trace]:
+    """Return ``traces`` if they are a list of ``rows`` traces with finite cosines.
+
+    Raises:
+        BrokenPromise: naming ``who`` returned what.
+    """
+    if not isinstance(traces, list) or not all(isinstance(trace, Trace) for trace in traces):
+        raise BrokenPromise(f"{who} did not return a list of traces")
+    check_guesses([trace.text for trace in traces], rows=rows, who=who)
+    for trace in traces:
+        check_guesses([one.text for one in trace.rounds], rows=len(trace.rounds), who=who)
+        if not all(math.isfinite(one.cosine) for one in trace.rounds):
+            raise BrokenPromise(f"{who} returned a round whose cosine is not finite")
+    return traces
+
+
+def answers_of(
+    attack: Attack, vectors: Vectors, oracle: Oracle, *, traced: bool, who: str
+) -> tuple[list[str], list[Trace] | None]:
+    """Return the answers for ``vectors`` (n, d), and their traces if it shows any.
+
+    Raises:
+        BrokenPromise: naming ``who`` returned something else than it promises.
+    """
+    if traced and isinstance(attack, TracedAttack):
+        traces = check_traces(attack.invert_traced(vectors, oracle), rows=len(vectors), who=who)
+        return [trace.text for trace in traces], traces
+    return check_guesses(attack.invert(vectors, oracle), rows=len(vectors), who=who), None

@@ -14,7 +14,12 @@ from typing import Literal
 import numpy as np
 
 from v2t_bench.checkpoints import read_checkpoint
-from v2t_bench.contracts import Attack, BuildContext, Space, TracedAttack, check_guesses
+from v2t_bench.contracts import (
+    Attack,
+    BuildContext,
+    Space,
+    answers_of,
+)
 from v2t_bench.environment import describe
 from v2t_bench.errors import BadInput, CorruptArtifact, Skipped, V2TError
 from v2t_bench.matrix import Cell, Scene
@@ -167,24 +172,18 @@ class Harness:
             )
         embedder = stage.scene.embedder
         oracle = oracle_of(embedder, keep=partial(self.cache.vectors, embedder))
-        label = cell.labels["attack"]
         lifted = np.ascontiguousarray(lifted)
-        traces = None
-        if self.trace and isinstance(attack, TracedAttack):
-            traces = attack.invert_traced(lifted, oracle)
-            found = [trace.text for trace in traces]
-        else:
-            found = attack.invert(lifted, oracle)
-        guesses = check_guesses(found, rows=len(lifted), who=label)
+        label = cell.labels["attack"]
+        guesses, traces = answers_of(attack, lifted, oracle, traced=self.trace, who=label)
         # The clean embedder judges how close a guess came, whatever the attacker saw.
-        guessed = stage.scene.embedder.embed(guesses, "document")
+        guessed = embedder.embed(guesses, "document")
         table, scores = score_samples(
             samples_table(
                 guesses=guesses,
                 cosines=cosine_per_pair(guessed, stage.documents[stage.attacked]).tolist(),
                 **stage.attacked_texts(),
             ),
-            stage.scene.embedder.space,
+            embedder.space,
         )
         tables = {SAMPLES: table}
         if traces is not None:

@@ -6,7 +6,6 @@ nothing is stored, and there need be no original to compare with.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,12 +17,10 @@ from v2t_bench.contracts import (
     Attack,
     BuildContext,
     Embedder,
-    Round,
-    Trace,
     TracedAttack,
-    check_guesses,
+    answers_of,
 )
-from v2t_bench.errors import BadParameter, BrokenPromise, MissingCheckpoint
+from v2t_bench.errors import BadParameter, MissingCheckpoint
 from v2t_bench.registry import Registry, spelled_parameters
 from v2t_bench.resolution import (
     CheckpointFinder,
@@ -135,20 +132,12 @@ class Inverter:
         Raises:
             BrokenPromise: the attack returned something else than it promises.
         """
-        embedder, rows = self.embedder, len(targets.attacked)
+        embedder = self.embedder
         attack: Attack = self.registry.build("attacks", resolved.spelling, self.context)
         oracle = oracle_of(embedder)
-        rounds: list[tuple[Round, ...] | None] = [None] * rows
-        if traced and isinstance(attack, TracedAttack):
-            traces = _check_traces(
-                attack.invert_traced(targets.attacked, oracle), rows=rows, who=resolved.label
-            )
-            guesses = [trace.text for trace in traces]
-            rounds = [trace.rounds for trace in traces]
-        else:
-            guesses = check_guesses(
-                attack.invert(targets.attacked, oracle), rows=rows, who=resolved.label
-            )
+        guesses, traces = answers_of(
+            attack, targets.attacked, oracle, traced=traced, who=resolved.label
+        )
         guessed = embedder.embed(guesses, "document")
         columns = {
             "cosine": cosine_per_pair(guessed, targets.judged).tolist(),
@@ -164,10 +153,10 @@ class Inverter:
                 text=None if targets.texts is None else targets.texts[row],
                 cut=None if targets.texts is None else targets.cut[row],
                 scores={name: float(values[row]) for name, values in scores.items()},
-                rounds=rounds[row],
+                rounds=None if traces is None else traces[row].rounds,
                 **{name: values[row] for name, values in columns.items()},
             )
-            for row in range(rows)
+            for row in range(len(guesses))
         )
         canonical = self.registry.canonical("embedders", parse(self.embedder_text))
         return Inversion(
@@ -178,15 +167,3 @@ class Inverter:
             oracle_texts=oracle.texts_asked,
             answers=answers,
         )
-
-
-def _check_traces(traces: object, *, rows: int, who: str) -> list[Trace]:
-    """Return ``traces`` if they are a list of ``rows`` traces with finite cosines."""
-    if not isinstance(traces, list) or not all(isinstance(trace, Trace) for trace in traces):
-        raise BrokenPromise(f"{who} did not return a list of traces")
-    check_guesses([trace.text for trace in traces], rows=rows, who=who)
-    for trace in traces:
-        check_guesses([one.text for one in trace.rounds], rows=len(trace.rounds), who=who)
-        if not all(math.isfinite(one.cosine) for one in trace.rounds):
-            raise BrokenPromise(f"{who} returned a round whose cosine is not finite")
-    return traces

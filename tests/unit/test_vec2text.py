@@ -18,6 +18,7 @@ from v2t_bench.errors import (
     SpaceMismatch,
 )
 from v2t_bench.registry import Registry
+from v2t_bench.scoring.cosine import cosine_per_pair
 from v2t_bench.threat import Oracle
 from v2t_plugins.attacks.vec2text import Vec2Text
 from v2t_plugins.attacks.vec2text.generate import write_greedily
@@ -30,7 +31,7 @@ from v2t_plugins.attacks.vec2text.model import (
 )
 from v2t_plugins.attacks.vec2text.networks import Networks
 from v2t_plugins.attacks.vec2text.output_layer import FLOOR
-from v2t_plugins.attacks.vec2text.search import Search, cosines
+from v2t_plugins.attacks.vec2text.search import Search
 from v2t_plugins.training import seeded
 
 SMALL: dict[str, Any] = {"d_model": 16, "layers": 1, "heads": 2, "d_ff": 32, "dropout": 0.0}
@@ -141,7 +142,7 @@ def test_more_steps_never_come_out_further_away(
     closeness = []
     for steps in (0, 1, 2, 4):
         guesses = search(networks, vectors, ask(embedder), steps=steps, batch_size=64)
-        closeness.append(cosines(embedder.embed(guesses, "document"), vectors))
+        closeness.append(cosine_per_pair(embedder.embed(guesses, "document"), vectors))
     assert all((later >= earlier - 1e-6).all() for earlier, later in pairwise(closeness))
 
 
@@ -186,8 +187,8 @@ def test_more_beams_come_closer_on_the_whole(
     vectors = (held_out[1] + noise).astype(np.float32)
     narrow = search(networks, vectors, ask(embedder), steps=4, batch_size=64)
     wide = search(networks, vectors, ask(embedder), steps=4, batch_size=64, beam=beam)
-    before = cosines(embedder.embed(narrow, "document"), vectors)
-    after = cosines(embedder.embed(wide, "document"), vectors)
+    before = cosine_per_pair(embedder.embed(narrow, "document"), vectors)
+    after = cosine_per_pair(embedder.embed(wide, "document"), vectors)
     assert after.mean() > before.mean()
 
 

@@ -19,6 +19,7 @@ import numpy as np
 import torch
 
 from v2t_bench.contracts import Round, Trace, Vectors
+from v2t_bench.scoring.cosine import cosine_per_pair
 from v2t_bench.threat import Oracle
 from v2t_plugins.attacks.vec2text.networks import BATCH_SIZE, Draft, Ids, Networks
 
@@ -154,9 +155,10 @@ class Search:
         tokens = self.networks.guess_tokens
         landed = self.oracle.embed(texts, "document", max_tokens=tokens)
         places = {text: place for place, text in enumerate(texts)}
-        for row, node in lacking:
-            node.vector = landed[places[node.draft.text]]
-            node.cosine = float(cosines(node.vector[None], row.target[None])[0])
+        vectors = landed[[places[node.draft.text] for _, node in lacking]]
+        close = cosine_per_pair(vectors, np.stack([row.target for row, _ in lacking]))
+        for (_, node), vector, cosine in zip(lacking, vectors, close.tolist(), strict=True):
+            node.vector, node.cosine = vector, cosine
 
     def _correct(self, wanted: Sequence[tuple[_Row, _Node]]) -> None:
         """Give the nodes their corrections."""
@@ -289,11 +291,3 @@ def _closest_unlike(pool: list[_Node], wanted: int) -> _State:
     """
     unlike = list(dict.fromkeys(pool[place] for place in _ranked(pool)))[:wanted]
     return tuple(unlike + unlike[-1:] * (wanted - len(unlike)))
-
-
-def cosines(left: Vectors, right: Vectors) -> Vectors:
-    """Return the cosine of each row of ``left`` with the same row of ``right``, (n,)."""
-    wide_left, wide_right = left.astype(np.float64), right.astype(np.float64)
-    lengths = np.linalg.norm(wide_left, axis=1) * np.linalg.norm(wide_right, axis=1)
-    together: Vectors = np.einsum("nd,nd->n", wide_left, wide_right) / np.maximum(lengths, 1e-12)
-    return together
