@@ -241,6 +241,7 @@ class TrainContext:
             depends on ``vectors[i]`` and ``ids[i]`` alone, so another id is another draw of
             a defense that draws. Targets are released; vectors of guesses never are, since
             the attacker embeds those itself.
+        dev: Texts that are not learned, to measure on as the training goes; may be empty.
         processes: Who else trains the same. Each process calls ``train`` with a ``folder``
             of its own and the one ``work``; what the main process leaves is kept.
     """
@@ -258,6 +259,7 @@ class TrainContext:
     options: Mapping[str, str] = field(default_factory=dict)
     progress: Callable[[str], None] = lambda line: None
     release: Release = as_they_are
+    dev: Sequence[str] = ()
     processes: Processes = ALONE
 
 
@@ -359,6 +361,8 @@ class Recipe(Generic[T_co]):
         revision: Whether ``name@revision`` is understood; given to build as ``revision``.
         demo: For learned attacks: the `TrainContext` fields (``size``, ``steps``,
             ``batch_size``, ``options``) of the training on the demo corpora.
+        trainings: For learned attacks: name of a training recipe to the options of
+            ``v2t-bench train`` that it sets.
         standard: Spellings that ``all`` stands for; default: the bare name, where no
             parameter is required.
         for_tests: Never part of ``all``, and of no use for a published figure.
@@ -372,6 +376,7 @@ class Recipe(Generic[T_co]):
     own_weights: tuple[str, ...] = ()
     revision: bool = False
     demo: Mapping[str, Any] = field(default_factory=dict)
+    trainings: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     standard: tuple[str, ...] = ()
     for_tests: bool = False
 

@@ -22,9 +22,13 @@ class Lesson:
         texts: Training texts; cut, freed of blanks and of duplicates before use.
         trained_on: What the texts are called in tables.
         max_tokens: The embedder's tokens kept of each text, special ones included.
+        min_tokens: A third of the texts are cut at ``max_tokens``, a third at half of it, the
+            others at a number drawn evenly from here on; None: all at ``max_tokens``.
+        fast_vectors: Whether what is trained on is embedded in bfloat16.
         size, steps, minutes, seed, batch_size, tokenizer, options: See `TrainContext`.
         defense: The defense it is trained against, or empty for clean vectors.
         defense_seed: Of the secret that the attacker makes up for it.
+        dev: Texts of another origin to measure on as the training goes; they decide nothing.
         titles: Whether the texts were read with their titles; recorded.
     """
 
@@ -32,6 +36,8 @@ class Lesson:
     texts: Sequence[str]
     trained_on: str
     max_tokens: int = 32
+    min_tokens: int | None = None
+    fast_vectors: bool = False
     size: Size = "small"
     steps: int | None = None
     minutes: float | None = None
@@ -41,6 +47,7 @@ class Lesson:
     options: dict[str, str] = field(default_factory=dict)
     defense: str = ""
     defense_seed: int = 0
+    dev: Sequence[str] = ()
     titles: Titles = "with"
 
     def identity(self, embedder: Embedder) -> dict[str, Any]:
@@ -49,8 +56,14 @@ class Lesson:
         if self.defense:
             defended["defense"] = shown_composition(self.defense)
             defended["defense_seed"] = self.defense_seed
+        unusual: dict[str, Any] = {}
+        if self.min_tokens is not None:
+            unusual["min_tokens"] = self.min_tokens
+        if self.fast_vectors:
+            unusual["fast_vectors"] = True
         return {
             **defended,
+            **unusual,
             "attack": self.attack,
             "space": asdict(embedder.space),
             "dim": embedder.dim,

@@ -33,6 +33,7 @@ from v2t_bench.contracts import (
 )
 from v2t_bench.environment import describe
 from v2t_bench.errors import BadInput, BadParameter, BrokenPromise
+from v2t_bench.lengths import cut_unlike
 from v2t_bench.lesson import Lesson as Lesson
 from v2t_bench.lesson import demo_lesson as demo_lesson
 from v2t_bench.model_card import model_card
@@ -42,7 +43,7 @@ from v2t_bench.release import KnownDefense, trained_against
 from v2t_bench.scorecard import leakage_scores, per_text_scores
 from v2t_bench.shown import hash_folder, shown_composition
 from v2t_bench.spelling import Spelling
-from v2t_bench.texts import cut
+from v2t_bench.texts import Cut, cut
 from v2t_bench.vectors import VectorCache, oracle_of
 
 log = logging.getLogger(__name__)
@@ -93,16 +94,16 @@ class School:
 
         def keep(texts: Sequence[str], role: Role) -> Vectors:
             kept.append(len(texts))
-            return self._kept(texts, role)
+            return self._kept(texts, role, fast=lesson.fast_vectors)
 
-        oracle = oracle_of(self.embedder, keep=keep)
+        oracle = oracle_of(self.embedder, keep=keep, fast=lesson.fast_vectors)
         started = time.monotonic()
         report = attack.train(known, oracle, self._train_context(lesson, work, made, release))
         trained = time.monotonic()
         _check_was_asked(release, lesson.attack)
         asked = sum(kept) + self.processes.totals([oracle.texts_asked - sum(kept)])[0]
         if self.processes.is_main:
-            self._write_mean(known, made, release)
+            self._write_mean(lesson, known, made, release)
             scores = self._evaluate(lesson, held_back, made, release)
             record = CheckpointRecord(
                 attack=lesson.attack,
@@ -142,7 +143,7 @@ class School:
 
     def _split(self, lesson: Lesson) -> tuple[list[str], list[str], dict[str, Any]]:
         """Return the texts to learn, those held back for testing, and what was counted."""
-        prepared = cut(self.embedder, lesson.texts, lesson.max_tokens)
+        prepared = self._cut(lesson, lesson.texts)
         distinct = list(dict.fromkeys(text for text in prepared.texts if text.strip()))
         if len(distinct) < MIN_TEXTS:
             raise BadInput(
@@ -161,6 +162,12 @@ class School:
             "sha256": hash_texts(lesson.texts),
         }
         return [t for t in distinct if t not in held_back], order[:n], facts
+
+    def _cut(self, lesson: Lesson, texts: Sequence[str]) -> Cut:
+        if lesson.min_tokens is None:
+            return cut(self.embedder, texts, lesson.max_tokens)
+        lengths = {"min_tokens": lesson.min_tokens, "max_tokens": lesson.max_tokens}
+        return cut_unlike(self.embedder, texts, **lengths)
 
     def _places(self, lesson: Lesson, out: Path) -> tuple[Path, Path]:
         """Return the scratch folder that survives a kill and the empty folder to be filled.
@@ -181,16 +188,18 @@ class School:
                 raise BadInput(f"{out.parent} cannot be written ({error.strerror})") from error
         return work, made
 
-    def _kept(self, texts: Sequence[str], role: Role = "document") -> Vectors:
+    def _kept(
+        self, texts: Sequence[str], role: Role = "document", *, fast: bool = False
+    ) -> Vectors:
         """Return stored vectors, (n, d), in every process; the main one embeds them."""
         with self.processes.main_first():
-            return self.cache.vectors(self.embedder, texts, role)
+            return self.cache.vectors(self.embedder, texts, role, fast=fast)
 
     def _release(self, lesson: Lesson, known: Sequence[str]) -> Release:
         """Return what makes released vectors of clean ones; what cannot be lifted is refused."""
         if not lesson.defense:
             return as_they_are
-        clean = self._kept(known)
+        clean = self._kept(known, fast=lesson.fast_vectors)
         return KnownDefense.build(
             self.registry, self.context, lesson.defense, seed=lesson.defense_seed, clean=clean
         )
@@ -212,14 +221,18 @@ class School:
             options=dict(lesson.options),
             progress=self.progress if self.processes.is_main else lambda line: None,
             release=release,
+            dev=self._cut(lesson, lesson.dev).texts,
             processes=self.processes,
         )
 
-    def _write_mean(self, texts: Sequence[str], made: Path, release: Release) -> None:
+    def _write_mean(
+        self, lesson: Lesson, texts: Sequence[str], made: Path, release: Release
+    ) -> None:
         """Store the mean training vector, (1, d): what the floor ``prior`` is given."""
         from safetensors.numpy import save_file
 
-        vectors = self.cache.vectors(self.embedder, texts, "document")[:MEAN_OF]
+        fast = lesson.fast_vectors
+        vectors = self.cache.vectors(self.embedder, texts, "document", fast=fast)[:MEAN_OF]
         vectors = release(vectors, texts[:MEAN_OF])
         mean = vectors.mean(axis=0, dtype=np.float64, keepdims=True).astype(np.float32)
         save_file({"mean": mean}, made / "mean.safetensors")

@@ -12,6 +12,7 @@ import json
 import logging
 from collections.abc import Callable, Sequence
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -31,15 +32,33 @@ KEY_VERSION = 1
 Progress = Callable[[int, int], None]
 
 
-def oracle_of(embedder: Embedder, *, keep: Answer | None = None) -> Oracle:
-    """Return the door to an embedder; ``keep`` embeds what will be asked for again."""
+def oracle_of(embedder: Embedder, *, keep: Answer | None = None, fast: bool = False) -> Oracle:
+    """Return the door to an embedder; ``keep`` embeds what will be asked for again.
+
+    ``fast`` answers in bfloat16, see `embed_fast`.
+    """
     return Oracle(
-        embedder.embed,
+        partial(embed_fast, embedder) if fast else embedder.embed,
         keep=keep,
         space=embedder.space,
         dim=embedder.dim,
         shorten=lambda texts, tokens: cut(embedder, texts, tokens).texts,
     )
+
+
+def embed_fast(embedder: Embedder, texts: Sequence[str], role: Role) -> Vectors:
+    """Return the vectors of ``texts``, (n, d), multiplied in bfloat16 where torch computes them.
+
+    Twice as fast on a processor with bfloat16; a vector of MiniLM is then within a cosine of
+    0.9999 of its own, and depends a little on its neighbours in the batch. Good enough to
+    learn from, never for what is published.
+    """
+    import torch
+
+    kind = "cuda" if torch.cuda.is_available() else "cpu"
+    with torch.autocast(kind, dtype=torch.bfloat16):
+        vectors = embedder.embed(texts, role)
+    return np.ascontiguousarray(vectors, dtype=np.float32)
 
 
 class VectorCache:
@@ -54,9 +73,15 @@ class VectorCache:
         self.folder = folder
         self.progress = progress
 
-    def vectors(self, embedder: Embedder, texts: Sequence[str], role: Role) -> Vectors:
-        """Return the vectors of ``texts``, (n, d), embedding only what is not stored yet."""
-        key = self._key(embedder, texts, role)
+    def vectors(
+        self, embedder: Embedder, texts: Sequence[str], role: Role, *, fast: bool = False
+    ) -> Vectors:
+        """Return the vectors of ``texts``, (n, d), embedding only what is not stored yet.
+
+        ``fast`` embeds in bfloat16; such vectors are kept apart from the others.
+        """
+        key = self._key(embedder, texts, role, fast=fast)
+        embed = partial(embed_fast, embedder) if fast else embedder.embed
         folder = self._folder(key)
         shards: list[Vectors] = []
         for start in range(0, len(texts), SHARD_ROWS):
@@ -65,7 +90,7 @@ class VectorCache:
             vectors = _read(path, key, len(part), embedder.dim)
             if vectors is None:
                 vectors = check_vectors(
-                    embedder.embed(part, role), rows=len(part), dim=embedder.dim, who="the embedder"
+                    embed(part, role), rows=len(part), dim=embedder.dim, who="the embedder"
                 )
                 folder.mkdir(parents=True, exist_ok=True)
                 _write(path, key, vectors)
@@ -87,9 +112,10 @@ class VectorCache:
         return self.folder / content_hash(key)
 
     @staticmethod
-    def _key(embedder: Embedder, texts: Sequence[str], role: Role) -> str:
+    def _key(embedder: Embedder, texts: Sequence[str], role: Role, *, fast: bool = False) -> str:
         return canonical_json(
             {
+                **({"arithmetic": "bfloat16"} if fast else {}),
                 "version": KEY_VERSION,
                 "space": asdict(embedder.space),
                 "dim": embedder.dim,

@@ -8,7 +8,8 @@ from typing import Any
 
 import numpy as np
 import torch
-from torch.utils.data import Sampler
+from numpy.typing import NDArray
+from torch.utils.data import Dataset, Sampler
 
 from v2t_bench.contracts import ALONE, Processes
 from v2t_bench.errors import BadParameter
@@ -76,8 +77,36 @@ def _part(items: list[Any], number: int, count: int) -> list[Any]:
     return items[len(items) * number // count : len(items) * (number + 1) // count]
 
 
+class Rows(Dataset[int]):
+    """The numbers 0 to n - 1: a batch is cut from whole tensors, not put together."""
+
+    def __init__(self, n: int) -> None:
+        self.n = n
+
+    def __len__(self) -> int:
+        return self.n
+
+    def __getitem__(self, index: int) -> int:
+        return index
+
+
+# Batches that are sorted together: enough for little padding, few enough to stay mixed.
+_TOGETHER = 16
+
+
 class Batches(Sampler[list[int]]):
-    """The examples of every step: each pass is a permutation drawn from (seed, stage, pass)."""
+    """The examples of every step: each pass is a permutation drawn from (seed, stage, pass).
+
+    Args:
+        n: How many examples there are.
+        batch_size: Of a step.
+        steps: Of the whole plan.
+        start: The step to begin with.
+        names: What the order is drawn from.
+        division: Which of them this process computes.
+        alike: One number an example, (n,), such as its length: some consecutive batches are
+            sorted by it and dealt out anew, so that a batch holds much the same ones.
+    """
 
     def __init__(
         self,
@@ -88,7 +117,9 @@ class Batches(Sampler[list[int]]):
         start: int,
         names: tuple[Any, ...],
         division: Division,
+        alike: NDArray[np.int64] | None = None,
     ) -> None:
+        self.alike = alike
         self.n, self.batch_size, self.steps, self.start = n, min(batch_size, n), steps, start
         self.names, self.division = names, division
 
@@ -103,7 +134,19 @@ class Batches(Sampler[list[int]]):
             number, place = divmod(step, a_pass)
             if number != drawn:
                 seed = derive_seed(*self.names, "order", number)
-                order = np.random.Generator(np.random.PCG64(seed)).permutation(self.n).tolist()
+                order = self._order(np.random.Generator(np.random.PCG64(seed)))
                 drawn = number
             rows = order[place * self.batch_size : (place + 1) * self.batch_size]
             yield self.division.share(rows)
+
+    def _order(self, generator: np.random.Generator) -> list[int]:
+        order = generator.permutation(self.n)
+        if self.alike is None:
+            return list(order.tolist())
+        width = self.batch_size
+        used = len(order) // width * width
+        for start in range(0, used, _TOGETHER * width):
+            part = order[start : min(start + _TOGETHER * width, used)]
+            part = part[np.argsort(self.alike[part], kind="stable")].reshape(-1, width)
+            order[start : start + part.size] = generator.permutation(part).ravel()
+        return list(order.tolist())

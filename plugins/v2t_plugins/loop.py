@@ -24,6 +24,7 @@ from transformers.trainer_callback import PrinterCallback, ProgressCallback
 
 from v2t_bench.contracts import Processes, TrainContext
 from v2t_plugins.batches import Batches
+from v2t_plugins.muon import MuonAndAdamW
 from v2t_plugins.networks import write_json
 from v2t_plugins.seeds import derive_seed
 
@@ -147,7 +148,17 @@ class Watch(TrainerCallback):  # type: ignore[misc, unused-ignore]
 class Loop(Trainer):  # type: ignore[misc, unused-ignore]
     """Trainer with planned batches, a schedule over the budget, and safe checkpoints."""
 
-    def __init__(self, *, batches: Batches, watch: Watch, fingerprint: str, **rest: Any) -> None:
+    def __init__(
+        self,
+        *,
+        batches: Batches,
+        watch: Watch,
+        fingerprint: str,
+        hold: float = 0.0,
+        muon: bool = False,
+        **rest: Any,
+    ) -> None:
+        self.hold, self.muon = hold, muon
         super().__init__(**rest)
         self.batches, self.watch, self.fingerprint = batches, watch, fingerprint
         self.division = batches.division
@@ -188,6 +199,19 @@ class Loop(Trainer):  # type: ignore[misc, unused-ignore]
             step_loss += loss.detach()
         return step_loss
 
+    def create_optimizer(self, *given: Any, **more: Any) -> Any:
+        """Return AdamW, or Muon with it."""
+        if not self.muon or self.optimizer is not None:
+            return super().create_optimizer(*given, **more)
+        model: Any = self.model
+        self.optimizer = MuonAndAdamW(
+            model,
+            learning_rate=self.args.learning_rate,
+            weight_decay=self.args.weight_decay,
+            fused=True,
+        )
+        return self.optimizer
+
     def create_scheduler(self, num_training_steps: int, optimizer: Any = None) -> Any:
         """Return a learning rate that follows the budget."""
         stepped: Any = self.optimizer
@@ -195,7 +219,10 @@ class Loop(Trainer):  # type: ignore[misc, unused-ignore]
         clock.agree()
 
         def factor(step: int) -> float:
-            return min(1.0, (step + 1) / warm_up) * (1.0 - clock.spent(step))
+            warm = min(1.0, (step + 1) / warm_up)
+            if self.hold >= 1.0:
+                return warm
+            return warm * (1.0 - max(0.0, clock.spent(step) - self.hold) / (1.0 - self.hold))
 
         self.lr_scheduler = torch.optim.lr_scheduler.LambdaLR(stepped, factor)
         self._created_lr_scheduler = True

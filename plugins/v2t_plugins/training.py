@@ -11,7 +11,9 @@ import hashlib
 from pathlib import Path
 from typing import Any, Literal, TypeAlias
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from safetensors.torch import load_model, save_model
 from torch.utils.data import Dataset
 from transformers import TrainingArguments
@@ -39,6 +41,7 @@ from v2t_plugins.subwords import load_tokenizer as load_tokenizer
 from v2t_plugins.subwords import train_tokenizer as train_tokenizer
 
 Precision: TypeAlias = Literal["auto", "bf16", "float32"]
+Optimizer: TypeAlias = Literal["adamw", "muon"]
 
 # No training reaches it; a budget in minutes needs some number of steps to plan with.
 _ENDLESS = 1_000_000
@@ -63,6 +66,9 @@ def fit(
     accumulate: int = 1,
     precision: Precision = "auto",
     terms: Terms = n_examples,
+    optimizer: Optimizer = "adamw",
+    hold: float = 0.0,
+    alike: NDArray[np.int64] | None = None,
 ) -> list[Record]:
     """Train ``model`` in place and return its learning curve.
 
@@ -91,6 +97,10 @@ def fit(
             memory; without dropout they come to the same gradients, to rounding.
         precision: ``bf16`` and ``float32`` rather than what is faster on the device.
         terms: How many terms the loss of a batch is the mean of: what a slice weighs.
+        optimizer: ``muon`` takes it for the matrices of a T5's blocks.
+        hold: Share of the budget that passes before the decay begins; 1: there is none, and
+            another training goes on from here.
+        alike: One number an example: a batch is made of those that have about the same.
 
     Raises:
         BadParameter: neither or no positive budget, or more parts than examples in a step.
@@ -104,7 +114,7 @@ def fit(
     names = (context.seed, stage)
     shapes = [(name, tuple(value.shape)) for name, value in model.named_parameters()]
     plan = (names, steps, minutes is None, learning_rate, batch_size, n, warm_up, identity, shapes,
-            accumulate, precision)  # fmt: skip
+            accumulate, precision, optimizer, hold, alike is not None)  # fmt: skip
     fingerprint = hashlib.sha256(repr(plan).encode()).hexdigest()
     folder = context.work / stage
     folder.mkdir(parents=True, exist_ok=True)
@@ -122,7 +132,13 @@ def fit(
     if warm_up is None:
         warm_up = min(500, max(20, (steps or 2000) // 20))
     batches = Batches(
-        n=n, batch_size=batch_size, steps=planned, start=start, names=names, division=division
+        n=n,
+        batch_size=batch_size,
+        steps=planned,
+        start=start,
+        names=names,
+        division=division,
+        alike=alike,
     )
     with seeded(*names):
         loop = Loop(
@@ -135,6 +151,8 @@ def fit(
             batches=batches,
             watch=watch,
             fingerprint=fingerprint,
+            hold=hold,
+            muon=optimizer == "muon",
         )
         loop.train(resume_from_checkpoint=str(found[0]) if found else None)
     watch.close()

@@ -22,7 +22,7 @@ from v2t_bench.scoring.cosine import cosine_per_pair
 from v2t_bench.threat import Oracle
 from v2t_plugins.attacks.vec2text import Vec2Text
 from v2t_plugins.attacks.vec2text.generate import write_greedily
-from v2t_plugins.attacks.vec2text.lexical import fit_lexical
+from v2t_plugins.attacks.vec2text.lexical import fit_ridge
 from v2t_plugins.attacks.vec2text.model import (
     IGNORED,
     Corrector,
@@ -462,7 +462,7 @@ def test_ridge_weights_are_those_of_the_normal_equations() -> None:
         bags[row, [one for one in ids if one >= 0]] = 1
     x = np.hstack([vectors.double().numpy(), np.ones((12, 1))])
     expected = np.linalg.solve(x.T @ x + 3.0 * np.eye(8), x.T @ bags).T
-    np.testing.assert_allclose(fit_lexical(vectors, labels, 9).numpy(), expected, atol=1e-5)
+    np.testing.assert_allclose(fit_ridge(vectors, labels, 9).numpy(), expected, atol=1e-5)
 
 
 def test_a_config_comes_back_and_an_unknown_field_is_refused() -> None:

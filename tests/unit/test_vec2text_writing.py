@@ -12,6 +12,7 @@ from transformers import LogitsProcessor, LogitsProcessorList
 from transformers.modeling_outputs import BaseModelOutput
 
 from v2t_plugins.attacks.vec2text.generate import write_beams, write_greedily
+from v2t_plugins.attacks.vec2text.lexical import RidgeLexical
 from v2t_plugins.attacks.vec2text.model import Inverter, NetworkConfig
 from v2t_plugins.attacks.vec2text.output_layer import FLOOR
 from v2t_plugins.seeds import seeded
@@ -38,7 +39,7 @@ def random_network(vocabulary: int, *, lexical_words: int = 0) -> Inverter:
             for name, value in network.named_parameters():
                 if ".block." in name and value.dim() == 2:
                     value.mul_(3)
-            if network.lexical is not None:
+            if isinstance(network.lexical, RidgeLexical):
                 network.lexical.weight.normal_(0.05, 0.1)
                 network.lexical.bias.normal_()
     return network

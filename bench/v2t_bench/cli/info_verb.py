@@ -25,6 +25,9 @@ def command(kind: Kind, name: str) -> None:
     click.echo(f"spelled: {describe_parameters(recipe)}")
     if recipe.learned:
         click.echo(f"learned: v2t-bench train {recipe.name} --texts FILE")
+    for name, settings in recipe.trainings.items():
+        told = ", ".join(f"{key}={value}" for key, value in settings.items())
+        click.echo(f"training recipe {name}: {told}")
     if recipe.for_tests:
         click.echo("for tests only: no published figure may come from it")
     text = inspect.getdoc(recipe.build)

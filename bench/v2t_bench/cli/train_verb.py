@@ -20,6 +20,8 @@ from v2t_bench.cli.options import (
 from v2t_bench.contracts import Size
 from v2t_bench.training_text import Titles
 
+DEV_TEXTS = 1000
+
 
 def _options(ctx: click.Context, param: click.Parameter, given: tuple[str, ...]) -> dict[str, str]:
     parsed: dict[str, str] = {}
@@ -50,9 +52,27 @@ def _options(ctx: click.Context, param: click.Parameter, given: tuple[str, ...])
     help="The embedder's tokens kept of each text, special ones included.",
 )
 @click.option(
+    "--min-tokens",
+    type=click.IntRange(1),
+    help="Cut a third of the texts at --max-tokens, a third at half of it, the others at a "
+    "number drawn evenly from this one on; default: all at --max-tokens.",
+)
+@click.option(
+    "--fast-vectors",
+    is_flag=True,
+    help="Embed what is trained on in bfloat16: twice as fast where the processor has it, "
+    "and within a cosine of 0.9999.",
+)
+@click.option(
     "--n-texts",
     type=click.IntRange(1),
     help="Read only so many texts, the same number from each file.",
+)
+@click.option(
+    "--recipe",
+    metavar="NAME",
+    help="Settings that were found for a purpose, see v2t-bench info attacks NAME; what is "
+    "given besides has precedence.",
 )
 @click.option(
     "--size",
@@ -88,6 +108,12 @@ def _options(ctx: click.Context, param: click.Parameter, given: tuple[str, ...])
     show_default=True,
     help="Of the secret that the attacker makes up for that defense.",
 )
+@click.option(
+    "--dev",
+    type=click.Path(path_type=Path, exists=True, dir_okay=False),
+    multiple=True,
+    help="Texts of another origin, to measure the loss on as the training goes. Repeatable.",
+)
 @click.option("--tokenizer", metavar="FOLDER|ID", help="A given tokenizer; default: train one.")
 @click.option(
     "--option",
@@ -104,7 +130,8 @@ def _options(ctx: click.Context, param: click.Parameter, given: tuple[str, ...])
     help="Folder of the checkpoint; default: where run looks for it.",
 )
 @machine_options
-def command(**given: Any) -> None:
+@click.pass_context
+def command(ctx: click.Context, /, **given: Any) -> None:
     """Train ATTACK on texts, test it on some that are held back, and keep it for run.
 
     Started again with the same arguments, a training that was stopped goes on.
@@ -122,13 +149,14 @@ def command(**given: Any) -> None:
     from v2t_bench.training import Lesson, School
     from v2t_bench.vectors import VectorCache
 
+    registry = discover()
+    entry = registry.entry("attacks", given["attack"])
+    given |= _settings(ctx, entry.recipe, given)
     if given["steps"] is not None and given["minutes"] is not None:
         raise click.UsageError("give --steps or --minutes, not both")
     if given["minutes"] is not None and not math.isfinite(given["minutes"]):
         raise click.UsageError("--minutes must be a finite number")
     processes = Processes.from_environment()
-    registry = discover()
-    registry.entry("attacks", given["attack"])
     given["device"] = processes.device(given["device"])
     given["defense"] = trained_against(registry, given["defense"])
     machine = ("device", "offline", "trust_remote_code", "allow_bin")
@@ -136,10 +164,12 @@ def command(**given: Any) -> None:
     embedder: Embedder = registry.build("embedders", given["embedder"], context)
     say = tell if processes.is_main else lambda line: None
     texts = read_all(given["texts"], given["n_texts"], given["titles"], say)
-    copied = ("attack", "max_tokens", "size", "steps", "minutes", "seed", "batch_size", "tokenizer",
-              "options", "defense", "defense_seed", "titles")  # fmt: skip
+    copied = ("attack", "max_tokens", "min_tokens", "fast_vectors", "size", "steps", "minutes",
+              "seed", "batch_size", "tokenizer", "options", "defense", "defense_seed",
+              "titles")  # fmt: skip
     lesson = Lesson(
         texts=texts,
+        dev=read_all(given["dev"], DEV_TEXTS, given["titles"], say) if given["dev"] else (),
         trained_on=" + ".join(path.name for path in given["texts"]),
         **{key: given[key] for key in copied},
     )
@@ -163,6 +193,28 @@ def command(**given: Any) -> None:
     if processes.is_main:
         click.echo(str(checkpoint.folder))
     say((checkpoint.folder / "README.md").read_text(encoding="utf-8").partition("## Limits")[0])
+
+
+def _settings(ctx: click.Context, attack: Any, given: dict[str, Any]) -> dict[str, Any]:
+    """Return what a recipe sets, apart from what was given on the command line."""
+    if given["recipe"] is None:
+        return {}
+    if given["recipe"] not in attack.trainings:
+        known = ", ".join(attack.trainings) or "none"
+        raise click.BadParameter(
+            f"{attack.name} has no training recipe {given['recipe']!r} (known: {known})",
+            param_hint="--recipe",
+        )
+    settings = dict(attack.trainings[given["recipe"]])
+    options = dict(settings.pop("options", {})) | given["options"]
+    usual = click.core.ParameterSource.DEFAULT
+    # Steps and minutes are one budget: who gives one does not want the other's.
+    if given["steps"] is not None or given["minutes"] is not None:
+        settings = {name: settings[name] for name in settings if name not in ("steps", "minutes")}
+    chosen = {
+        name: value for name, value in settings.items() if ctx.get_parameter_source(name) is usual
+    }
+    return {**chosen, "options": options}
 
 
 def read_all(

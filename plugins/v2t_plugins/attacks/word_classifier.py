@@ -108,18 +108,24 @@ def n_words(batch: Mapping[str, Tensor]) -> int:
 
 
 @torch.no_grad()
-def new_classifier(examples: Examples, hidden: int, words: int, seed: int) -> WordClassifier:
-    """Return an untrained network that says each word as often as the examples do."""
+def new_classifier(vectors: Tensor, counts: Tensor, *, hidden: int, seed: int) -> WordClassifier:
+    """Return an untrained network that says each word as often as the training texts do.
+
+    Args:
+        vectors: Of the training texts, (n, d).
+        counts: In how many of them each word is, (v,).
+        hidden: Width of the hidden layer.
+        seed: Of the weights.
+    """
     with seeded(seed, "bow weights"):
-        network = WordClassifier(dim=examples.vectors.shape[1], hidden=hidden, words=words)
-    centred = examples.vectors - examples.vectors.mean(dim=0)
-    network.centre.copy_(examples.vectors.mean(dim=0))
+        network = WordClassifier(dim=vectors.shape[1], hidden=hidden, words=len(counts))
+    centre = vectors.mean(dim=0)
+    network.centre.copy_(centre)
     # One number for all coordinates: scaling each by itself would blow up the noisy ones.
-    network.spread.fill_(centred.square().mean().sqrt().clamp_min(1e-6))
-    numbers = torch.tensor([number for row in examples.words for number in row])
-    counts = torch.bincount(numbers.long(), minlength=words)
+    variance = vectors.square().mean() - centre.square().mean()
+    network.spread.fill_(variance.clamp_min(0).sqrt().clamp_min(1e-6))
     # Half a text more of each: a frequency of 0 or 1 has no logit.
-    frequencies = (counts + 0.5) / (len(examples) + 1)
+    frequencies = (counts + 0.5) / (len(vectors) + 1)
     last = network.layers[-1]
     assert isinstance(last, nn.Linear)
     last.weight.mul_(0.1)

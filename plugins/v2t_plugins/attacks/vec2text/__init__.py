@@ -43,6 +43,24 @@ DEMO_TRAINING: Mapping[str, Any] = {
     },
 }
 
+# Found on two processor cores, see docs/training-log.md: one network in both roles, short
+# and long texts, everything that comes further in the same time.
+TRAININGS: Mapping[str, Mapping[str, Any]] = {
+    "minilm": {
+        "size": "small",
+        "max_tokens": 32,
+        "min_tokens": 4,
+        "fast_vectors": True,
+        "batch_size": 128,
+        "options": {
+            "lexical": "bow",
+            "optimizer": "muon",
+            "pseudo_tokens": "4",
+            "shared": "true",
+        },
+    }
+}
+
 
 @dataclass(frozen=True, kw_only=True)
 class Vec2Text:
@@ -238,4 +256,5 @@ def v2t_attacks() -> Iterator[Recipe[Attack]]:
         learned=True,
         own_weights=("published",),
         demo=DEMO_TRAINING,
+        trainings=TRAININGS,
     )

@@ -13,7 +13,7 @@ from torch import Tensor
 from transformers import PreTrainedTokenizerBase
 
 from v2t_bench.contracts import TrainContext
-from v2t_bench.errors import CorruptArtifact
+from v2t_bench.errors import BadParameter, CorruptArtifact
 from v2t_bench.threat import Oracle
 from v2t_plugins.attacks.vec2text.choices import Choices
 from v2t_plugins.attacks.vec2text.model import SIZES, Inverter, NetworkConfig
@@ -24,6 +24,9 @@ from v2t_plugins.subwords import (
     save_tokenizer,
     train_tokenizer,
 )
+
+# Of the bag-of-words network that lexical=bow fits.
+LEXICAL_HIDDEN = 512
 
 
 def get_tokenizer(
@@ -71,7 +74,10 @@ def configure(
         max_length=longest,
         input_scale=round(math.sqrt(dim) / norm, 6) if norm > 0 else 1.0,
         pseudo_tokens=choices.pseudo_tokens,
-        lexical_words=min(24, vocabulary) if choices.lexical == "ridge" else 0,
+        lexical_words=min(24, vocabulary) if choices.lexical != "none" else 0,
+        lexical_hidden=LEXICAL_HIDDEN if choices.lexical == "bow" else 0,
+        shared=choices.shared,
+        layer_norm=not choices.shared,
         pad_id=special.pad_token_id,
         end_id=special.eos_token_id,
         **SIZES[context.size],  # type: ignore[arg-type]
@@ -107,3 +113,22 @@ def start_from_embedder(
 def ignoring_guess_vectors(config: NetworkConfig) -> NetworkConfig:
     """Return the configuration of a corrector that is not shown where its guess landed."""
     return replace(config, ignore_guess_vector=True)
+
+
+def check_same_shape(earlier: NetworkConfig, wanted: NetworkConfig) -> NetworkConfig:
+    """Return the shape of networks that are trained on, if it is what is asked for.
+
+    Raises:
+        BadParameter: naming what differs.
+    """
+    # What the texts decide may differ: the networks stay as long and as scaled as they are.
+    free = {"max_length", "input_scale", "dropout"}
+    one, other = earlier.to_json(), wanted.to_json()
+    differing = [name for name in one if name not in free and one[name] != other[name]]
+    if differing:
+        told = ", ".join(f"{name}: {one[name]} there, {other[name]} here" for name in differing)
+        raise BadParameter(
+            f"vec2text: the checkpoint to go on from has networks of another shape ({told}); give "
+            "the options it was trained with"
+        )
+    return earlier

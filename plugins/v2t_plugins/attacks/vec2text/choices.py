@@ -3,13 +3,21 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any, get_args
 
 from v2t_bench.contracts import TrainContext
 from v2t_bench.errors import BadParameter
-from v2t_plugins.training import Precision
+from v2t_plugins.training import Optimizer, Precision
 
+_ONE_OF: Mapping[str, tuple[str, ...]] = {
+    "lexical": ("ridge", "bow", "none"),
+    "init": ("embedder", "random"),
+    "precision": get_args(Precision),
+    "optimizer": get_args(Optimizer),
+}
+_MOST_ROUNDS = 20
 _MOST_PSEUDO_TOKENS = 1024  # of a text's own, some dozens
 
 
@@ -19,7 +27,8 @@ class Choices:
 
     Args:
         lexical: ``ridge`` tells the networks which subwords a linear regression sees in the
-            vector; ``none`` is the paper's model.
+            vector, ``bow`` which ones a network with one hidden layer sees there; ``none`` is
+            the paper's model.
         init: ``embedder`` starts word embeddings from the attacked embedder's own vectors of
             the subwords (one question each); ``random`` is the paper trained from nothing.
         vocabulary: Subwords of a tokenizer trained here.
@@ -33,6 +42,12 @@ class Choices:
         precision: ``bf16``, ``float32``, or ``auto``: what is faster on the device.
         feedback: Whether the corrector is shown where its guess landed; ``false`` is the
             paper's ablation, which puts the target there.
+        shared: Whether one network learns both: half the size, and every step teaches both.
+        rounds: With ``shared``: how often the network's own guesses are made anew, to be
+            corrected; from the second time on their corrections join them.
+        optimizer: ``muon`` (with adamw for what are no hidden matrices) comes further in
+            fewer steps.
+        begin: Folder of a checkpoint that is trained on.
     """
 
     lexical: str = "ridge"
@@ -45,6 +60,10 @@ class Choices:
     accumulate: int = 1
     precision: Precision = "auto"
     feedback: bool = True
+    shared: bool = False
+    rounds: int = 2
+    optimizer: Optimizer = "adamw"
+    begin: str = ""
 
     @classmethod
     def read(cls, context: TrainContext) -> Choices:
@@ -64,12 +83,15 @@ class Choices:
                 wanted = "true or false" if known[name] is bool else "a number"
                 raise BadParameter(f"vec2text: {name}={value!r} is not {wanted}") from error
         choices = cls(**read)
-        if choices.lexical not in ("ridge", "none") or choices.init not in ("embedder", "random"):
-            raise BadParameter("vec2text: lexical is ridge or none, init is embedder or random")
-        if choices.precision not in get_args(Precision):
+        for name, known_values in _ONE_OF.items():
+            value = getattr(choices, name)
+            if value not in known_values:
+                raise BadParameter(
+                    f"vec2text: {name}={value!r} is none of {', '.join(known_values)}"
+                )
+        if choices.shared and not choices.feedback:
             raise BadParameter(
-                f"vec2text: precision={choices.precision!r} is none of "
-                f"{', '.join(get_args(Precision))}"
+                "vec2text: feedback=false is the ablation of two networks; leave shared=true out"
             )
         if choices.accumulate < 1:
             raise BadParameter(
@@ -92,6 +114,8 @@ class Choices:
                 f"vec2text: learning_rate is {self.learning_rate:g}; expected a number above 0, or "
                 "0 for the usual one"
             )
+        if not 1 <= self.rounds <= _MOST_ROUNDS:
+            raise BadParameter(f"vec2text: rounds is {self.rounds}; expected 1 to {_MOST_ROUNDS}")
         if not 1 <= self.pseudo_tokens <= _MOST_PSEUDO_TOKENS:
             raise BadParameter(
                 f"vec2text: pseudo_tokens is {self.pseudo_tokens}; expected 1 to "

@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from transformers import T5Config, T5ForConditionalGeneration
 
 from v2t_bench.errors import CorruptArtifact
-from v2t_plugins.attacks.vec2text.lexical import Lexical
+from v2t_plugins.attacks.vec2text.lexical import BowLexical, Lexical, RidgeLexical
 from v2t_plugins.attacks.vec2text.output_layer import LexicalTerm, cross_entropy
 
 IGNORED = -100
@@ -42,6 +42,11 @@ class NetworkConfig:
         pseudo_tokens: Encoder positions a vector is spread over.
         layers: Of the encoder, and of the decoder.
         lexical_words: Likely subwords told to the encoder; 0: the networks have no `Lexical`.
+        lexical_hidden: Width of the bag-of-words network that `Lexical` scores come from;
+            0: they come from a ridge regression.
+        shared: Whether one network serves as both: the first guess is then the correction of
+            no guess (paper, section 4), and the corrector has no weights of its own but for
+            where its guess landed.
         layer_norm: Whether the corrector normalises its input; the oldest published do not.
         start_in_guess: Whether a guess is shown to the corrector with the decoder's start id
             before it, masked, as the published ones were trained.
@@ -60,6 +65,8 @@ class NetworkConfig:
     d_ff: int = 3072
     dropout: float = 0.1
     lexical_words: int = 0
+    lexical_hidden: int = 0
+    shared: bool = False
     layer_norm: bool = True
     start_in_guess: bool = False
     ignore_guess_vector: bool = False
@@ -118,9 +125,11 @@ class Network(nn.Module):
         super().__init__()
         self.shape = config
         self.encoder_decoder = config.build_t5() if t5 is None else T5ForConditionalGeneration(t5)
-        self.lexical = None
+        self.lexical: Lexical | None = None
         if config.lexical_words:
-            self.lexical = Lexical(dim=config.dim, vocabulary_size=config.vocabulary_size)
+            sizes = {"dim": config.dim, "vocabulary_size": config.vocabulary_size}
+            hidden = config.lexical_hidden
+            self.lexical = BowLexical(**sizes, hidden=hidden) if hidden else RidgeLexical(**sizes)
 
     def spread(self, projection: nn.Module, vectors: Tensor) -> Tensor:
         """Return vectors as pseudo tokens, (n, s, d_model)."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -15,12 +15,17 @@ from transformers import PreTrainedTokenizerBase
 from v2t_bench.contracts import Vectors
 from v2t_bench.errors import CorruptArtifact
 from v2t_plugins.attacks.vec2text.generate import write_beams, write_greedily
+from v2t_plugins.attacks.vec2text.lexical import Lexical
 from v2t_plugins.attacks.vec2text.model import Corrector, Inverter, NetworkConfig
+from v2t_plugins.attacks.vec2text.shared import Shared
 from v2t_plugins.networks import load_network, load_tensors, read_json
 from v2t_plugins.subwords import read_tokenizer
 from v2t_plugins.training import autocast
 
 BATCH_SIZE = 128
+# The files of a checkpoint: both networks, or the one that is both, and what is beside them.
+BASE, CORRECTOR, SHARED = "base.safetensors", "corrector.safetensors", "shared.safetensors"
+LEXICAL = "lexical.safetensors"
 
 Ids = tuple[int, ...]
 
@@ -50,6 +55,7 @@ class Networks:
             written in, as the published ones were trained; ours read it anew from the text.
         longest_correction: Most subwords of a corrected text; None: as of a first guess.
         guess_tokens: The embedder's tokens of a guess that are embedded; None: all.
+        shared: The one network that is both, if it is one.
     """
 
     inverter: Inverter
@@ -59,6 +65,12 @@ class Networks:
     as_generated: bool = False
     longest_correction: int | None = None
     guess_tokens: int | None = None
+    shared: Shared | None = None
+
+    @property
+    def both(self) -> Any:
+        """Return what was loaded: a pair, or one network in both roles."""
+        return self.shared or (self.inverter, self.corrector)
 
     @property
     def config(self) -> NetworkConfig:
@@ -83,18 +95,24 @@ class Networks:
             )
         # What they draw at first is overwritten; the caller's randomness stays as it was.
         with torch.random.fork_rng(devices=[]):
-            inverter, corrector = Inverter(config), Corrector(config)
-        load_network(folder / "base.safetensors", inverter)
-        load_network(folder / "corrector.safetensors", corrector)
+            both = Shared(config) if config.shared else None
+            inverter = both.inverter if both else Inverter(config)
+            corrector = both.corrector if both else Corrector(config)
+        if both:
+            load_network(folder / SHARED, both)
+        else:
+            load_network(folder / BASE, inverter)
+            load_network(folder / CORRECTOR, corrector)
         if config.lexical_words:
-            weight = load_tensors(folder / "lexical.safetensors").get("weight")
+            fitted = load_tensors(folder / LEXICAL)
             for network in (inverter, corrector):
-                set_lexical(network.lexical, weight, folder)
+                set_lexical(network.lexical, fitted, folder)
         return cls(
             inverter=inverter.to(device, dtype).eval(),
             corrector=corrector.to(device, dtype).eval(),
             tokenizer=tokenizer,
             device=device,
+            shared=both,
         )
 
     def with_feedback(self, feedback: bool) -> Networks:
@@ -120,16 +138,25 @@ class Networks:
             return self._drafts(write_greedily(self.inverter, *states, longest=longest))
 
     def corrections(
-        self, vectors: Vectors, guesses: Sequence[Draft], guess_vectors: Vectors, *, beams: int = 1
+        self,
+        vectors: Vectors,
+        guesses: Sequence[Draft],
+        guess_vectors: Vectors,
+        *,
+        beams: int = 1,
+        fast: bool = False,
     ) -> list[list[Draft]]:
-        """Return ``beams`` texts, likeliest first, for each target, guess, and guess's vector."""
+        """Return ``beams`` texts, likeliest first, for each target, guess, and guess's vector.
+
+        ``fast`` as for `first_guesses`.
+        """
         if self.corrector is None:
             raise CorruptArtifact("vec2text has no corrector here, so it can only do steps=0")
         longest = max(len(guess.ids) for guess in guesses)
         ids = torch.full((len(guesses), longest), self.config.pad_id)
         for row, guess in zip(ids, guesses, strict=True):
             row[: len(guess.ids)] = torch.tensor(guess.ids)
-        with torch.no_grad(), _precision(self.device, fast=False):
+        with torch.no_grad(), _precision(self.device, fast):
             states = self.corrector.encode(
                 self._tensor(vectors), self._tensor(guess_vectors), ids.to(self.device)
             )
@@ -180,15 +207,17 @@ def _real(ids: list[int], config: NetworkConfig) -> Ids:
     return tuple(ids[:end])
 
 
-def set_lexical(lexical: Any, weight: Tensor | None, folder: Path) -> None:
-    """Give a network its ridge weights, (v, d + 1).
+def set_lexical(lexical: Lexical | None, fitted: Mapping[str, Tensor], folder: Path) -> None:
+    """Give a network what its lexical scores are computed from.
 
     Raises:
-        CorruptArtifact: they are missing or of another shape.
+        CorruptArtifact: it is missing or of another shape.
     """
-    if weight is None or weight.shape != lexical.weight.shape:
-        raise CorruptArtifact(f"{folder / 'lexical.safetensors'} does not fit config.json")
-    lexical.weight.copy_(weight)
+    try:
+        assert lexical is not None
+        lexical.set_fitted(fitted)
+    except ValueError as error:
+        raise CorruptArtifact(f"{folder / LEXICAL} does not fit config.json: {error}") from error
 
 
 def encode_texts(

@@ -6,16 +6,21 @@ import hashlib
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
+from pathlib import Path
+from typing import TypeAlias
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
-from torch.utils.data import Dataset
 
 from v2t_bench.contracts import TrainContext, TrainReport, Vectors
 from v2t_bench.errors import BadInput, CorruptArtifact
 from v2t_bench.threat import Oracle
 from v2t_plugins.attacks.trained import scaled_like_targets
+from v2t_plugins.attacks.vec2text.apart import Apart
 from v2t_plugins.attacks.vec2text.beginning import (
+    check_same_shape,
     configure,
     get_tokenizer,
     ignoring_guess_vectors,
@@ -23,36 +28,38 @@ from v2t_plugins.attacks.vec2text.beginning import (
     start_from_embedder,
 )
 from v2t_plugins.attacks.vec2text.choices import Choices
-from v2t_plugins.attacks.vec2text.guesses import Guesses, GuessMaker
-from v2t_plugins.attacks.vec2text.lexical import fit_lexical
+from v2t_plugins.attacks.vec2text.dev import Dev
+from v2t_plugins.attacks.vec2text.lexical_training import fit_lexical
 from v2t_plugins.attacks.vec2text.model import IGNORED, Corrector, Inverter
-from v2t_plugins.attacks.vec2text.networks import BATCH_SIZE, Networks, encode_texts
+from v2t_plugins.attacks.vec2text.networks import (
+    BASE,
+    BATCH_SIZE,
+    CORRECTOR,
+    LEXICAL,
+    SHARED,
+    Networks,
+    encode_texts,
+)
+from v2t_plugins.attacks.vec2text.shared import Shared
+from v2t_plugins.attacks.vec2text.together import Together
+from v2t_plugins.batches import Collate, Rows
 from v2t_plugins.loop import Record
 from v2t_plugins.networks import read_json, save_network, save_tensors, write_json
 from v2t_plugins.subwords import save_tokenizer
 from v2t_plugins.training import fit, seeded
 
 FEWEST_TEXTS = 20
+EVALUATE_EVERY = 200
 STEPS = {"tiny": 2000, "small": 4000, "base": 100_000}
 # Tried for tiny: 4e-3 came as far in 300 steps as 2e-3 in 550. The others are scaled down
 # with the width; base is the paper's.
 LEARNING_RATE = {"tiny": 4e-3, "small": 2e-3, "base": 2e-4}
+Both: TypeAlias = tuple[Inverter, Corrector] | Shared
+
 CORRECTORS_OWN = ("corrector_steps", "feedback", "hypotheses")
-# Of a budget in minutes, after the vectors are there; the rest is the corrector's.
-BASE_SHARE, GUESS_SHARE = 0.55, 0.15
-
-
-class _Rows(Dataset[int]):
-    """The numbers 0 to n - 1: a batch is cut from whole tensors, not put together."""
-
-    def __init__(self, n: int) -> None:
-        self.n = n
-
-    def __len__(self) -> int:
-        return self.n
-
-    def __getitem__(self, index: int) -> int:
-        return index
+# Of a budget in minutes, after the vectors are there: for the base model, for making guesses,
+# for correcting them. One network in both roles goes on learning first guesses in the last.
+SHARES = {False: (0.55, 0.15, 0.30), True: (0.45, 0.15, 0.40)}
 
 
 def train(texts: Sequence[str], oracle: Oracle, context: TrainContext) -> TrainReport:
@@ -74,23 +81,33 @@ def train(texts: Sequence[str], oracle: Oracle, context: TrainContext) -> TrainR
     vectors = context.release(clean, kept)
     if vectors is not clean:
         vectors = scaled_like_targets(vectors, oracle.space)
-    training = _Training(kept, vectors, choices, context)
-    inverter, corrector = training.fresh_networks(oracle)
+    training = Training(kept, vectors, choices, context)
+    if context.dev:
+        vectors = oracle.embed(context.dev, keep=True)
+        training.dev = Dev(torch.from_numpy(vectors), training.subwords(context.dev))
+    networks = training.fresh_networks(oracle)
     training.plan_minutes(time.monotonic() - began)
-    curve = training.fit_base(inverter)
-    guesses = training.make_guesses(inverter, oracle)
-    curve += training.fit_corrector(corrector, inverter, guesses)
-    training.save(inverter, corrector)
+    curve = training.fit_lexical(networks)
+    stages: Together | Apart
+    if isinstance(networks, Shared):
+        stages = Together(training, networks, oracle, torch.from_numpy(clean))
+    else:
+        stages = Apart(training, *networks, oracle)
+    curve += stages.run()
+    training.save(networks)
     recipe = training.recipe() | {
-        "n_guesses": len(guesses.rows),
+        "n_guesses": stages.n_guesses,
         "n_labels_cut": training.n_labels_cut,
-        "n_parameters": sum(value.numel() for value in inverter.parameters())
-        + sum(value.numel() for value in corrector.parameters()),
+        "n_parameters": sum(
+            value.numel()
+            for network in ([networks] if isinstance(networks, Shared) else networks)
+            for value in network.parameters()
+        ),
     }
     return TrainReport(recipe=recipe, curve=curve)
 
 
-class _Training:
+class Training:
     """One training: its data, its decisions, and its stages."""
 
     def __init__(
@@ -98,9 +115,15 @@ class _Training:
     ) -> None:
         self.texts, self.choices, self.context = texts, choices, context
         self.vectors = torch.from_numpy(vectors)  # (n, d)
-        self.tokenizer = get_tokenizer(texts, choices, context)
+        self.earlier = Networks.load(Path(choices.begin)) if choices.begin else None
+        if self.earlier is not None:
+            self.tokenizer = self.earlier.tokenizer
+        else:
+            self.tokenizer = get_tokenizer(texts, choices, context)
         lengths = label_lengths(self.tokenizer, texts)
         config = configure(self.tokenizer, lengths, self.vectors, choices, context)
+        if self.earlier is not None:
+            config = check_same_shape(self.earlier.config, config)
         self.n_labels_cut = sum(length > config.max_length for length in lengths)
         if self.n_labels_cut:
             context.progress(
@@ -116,6 +139,7 @@ class _Training:
             self.steps = STEPS[context.size]
         self.corrector_steps = self.steps and (choices.corrector_steps or self.steps)
         self.minutes: Mapping[str, float] = {}
+        self.dev: Dev | None = None
         decided = asdict(choices)
         # What changes the corrector alone; another recipe for it finds base and guesses made.
         of_corrector = {name: decided.pop(name) for name in CORRECTORS_OWN}
@@ -127,25 +151,42 @@ class _Training:
         )
         self.identity = _digest(self.base_identity.encode(), repr(of_corrector).encode())
 
-    def labels(self, rows: Sequence[int]) -> Tensor:
+    def subwords(self, texts: Sequence[str]) -> Tensor:
+        """Return the ids of other texts, (n, t), padded with `IGNORED`."""
+        ids = encode_texts(self.tokenizer, texts, self.config)
+        return ids.masked_fill(ids == self.config.pad_id, IGNORED)
+
+    def labels(self, rows: Sequence[int] | Tensor) -> Tensor:
         """Return ids of some texts, cut to the longest of them, padded with `IGNORED`."""
         ids = self.ids[torch.as_tensor(rows)]
         real = ids != self.config.pad_id
         return ids.masked_fill(~real, IGNORED)[:, : int(real.sum(dim=1).max())]
 
-    def fresh_networks(self, oracle: Oracle) -> tuple[Inverter, Corrector]:
-        """Return both networks as they are before the first step."""
+    def fresh_networks(self, oracle: Oracle) -> Both:
+        """Return the networks as they are before the first step."""
+        networks: Both
+        if self.earlier is not None:
+            earlier: Both = self.earlier.both
+            return earlier
         with seeded(self.context.seed, "vec2text weights"):
-            inverter, corrector = Inverter(self.config), Corrector(self.config)
-        if inverter.lexical is not None and corrector.lexical is not None:
-            labels = self.labels(range(len(self.texts)))
-            # Half precision from the start: what is trained with is what is stored.
-            weight = fit_lexical(self.vectors, labels, self.config.vocabulary_size).half()
-            inverter.lexical.weight.copy_(weight)
-            corrector.lexical.weight.copy_(weight)
+            if self.config.shared:
+                networks = Shared(self.config)
+            else:
+                networks = Inverter(self.config), Corrector(self.config)
         if self.choices.init == "embedder":
-            start_from_embedder(inverter, self.tokenizer, oracle)
-        return inverter, corrector
+            start_from_embedder(_roles(networks)[0], self.tokenizer, oracle)
+        return networks
+
+    def fit_lexical(self, networks: Both) -> list[Record]:
+        """Fit what lexical scores come from, and return its learning curve."""
+        if not self.config.lexical_words or self.earlier is not None:
+            return []
+        fitted, curve = fit_lexical(self)
+        for network in _roles(networks):
+            assert network.lexical is not None
+            # Half precision from the start: what is trained with is what is stored.
+            network.lexical.set_fitted({name: value.half() for name, value in fitted.items()})
+        return curve
 
     def plan_minutes(self, spent: float) -> None:
         """Divide what is left of the budget in minutes; a resumed run keeps its first plan."""
@@ -159,110 +200,78 @@ class _Training:
                 plan = {}
             if plan.get("identity") != self.identity:
                 left = max(0.1 * self.context.minutes, self.context.minutes - spent / 60)
+                base, guesses, corrector = SHARES[self.choices.shared]
                 plan = {
                     "identity": self.identity,
-                    "base": left * BASE_SHARE,
-                    "guesses": left * GUESS_SHARE,
-                    "corrector": left * (1 - BASE_SHARE - GUESS_SHARE),
+                    "base": left * base,
+                    "guesses": left * guesses,
+                    "corrector": left * corrector,
                 }
                 write_json(path, plan)
         self.minutes = {name: plan[name] for name in ("base", "guesses", "corrector")}
 
-    def fit_base(self, inverter: Inverter) -> list[Record]:
-        """Train the base model."""
-
-        def collate(rows: list[int]) -> dict[str, Tensor]:
-            return {"vectors": self.vectors[torch.as_tensor(rows)], "labels": self.labels(rows)}
-
-        return fit(
-            inverter,
-            _Rows(len(self.texts)),
-            collate=collate,
-            context=self.context,
-            stage="base",
-            steps=self.steps,
-            minutes=self.minutes.get("base"),
-            learning_rate=self.learning_rate,
-            batch_size=self.batch_size,
-            identity=self.base_identity,
-            accumulate=self.choices.accumulate,
-            precision=self.choices.precision,
-            terms=_n_labels,
-        )
-
-    def make_guesses(self, inverter: Inverter, oracle: Oracle) -> Guesses:
-        """Return the base model's wrong guesses for a sample of the training texts."""
-        device = self.context.device
-        networks = Networks(
-            inverter=inverter.to(device), corrector=None, tokenizer=self.tokenizer, device=device
-        )
-        maker = GuessMaker(
-            networks=networks,
-            texts=self.texts,
-            vectors=self.vectors,
-            oracle=oracle,
-            context=self.context,
-            key=self.base_identity,
-            fast=self.choices.precision != "float32",
-        )
-        most = len(self.texts)
+    @property
+    def n_guesses(self) -> int:
+        """Return for how many texts guesses are made at most."""
         if self.choices.hypotheses:
-            most = self.choices.hypotheses
-        elif self.corrector_steps:
-            most = self.corrector_steps * self.batch_size
-        return maker.make(most, self.minutes.get("guesses"))
+            return self.choices.hypotheses
+        if self.corrector_steps:
+            return self.corrector_steps * self.batch_size
+        return len(self.texts)
 
-    def fit_corrector(
-        self, corrector: Corrector, inverter: Inverter, guesses: Guesses
+    def fit(
+        self,
+        network: torch.nn.Module,
+        n: int,
+        collate: Collate,
+        *,
+        stage: str,
+        steps: int | None,
+        minutes: float | None,
+        identity: str = "",
+        hold: float = 0.0,
+        alike: NDArray[np.int64] | None = None,
     ) -> list[Record]:
-        """Train the corrector, which starts as a copy of the base model."""
-        inverter.to("cpu")
-        corrector.encoder_decoder.load_state_dict(inverter.encoder_decoder.state_dict())
-        corrector.embedding_transform_1.load_state_dict(inverter.embedding_transform.state_dict())
-        if corrector.lexical is not None and inverter.lexical is not None:
-            corrector.lexical.load_state_dict(inverter.lexical.state_dict())
-        guess_ids = encode_texts(self.tokenizer, guesses.texts, self.config)
-
-        def collate(places: list[int]) -> dict[str, Tensor]:
-            index = torch.as_tensor(places)
-            rows = [guesses.rows[place] for place in places]
-            ids = guess_ids[index]
-            longest = int((ids != self.config.pad_id).sum(dim=1).max())
-            targets = self.vectors[torch.as_tensor(rows)]
-            return {
-                "vectors": targets,
-                "guess_vectors": guesses.vectors[index] if self.choices.feedback else targets,
-                "guesses": ids[:, :longest],
-                "labels": self.labels(rows),
-            }
-
+        """Train ``network`` on ``n`` examples, in place, and return its learning curve."""
+        choices = self.choices
+        evaluate = self.dev.loss_of(network) if self.dev else None
         return fit(
-            corrector,
-            _Rows(len(guesses.rows)),
+            network,
+            Rows(n),
             collate=collate,
             context=self.context,
-            stage="corrector",
-            steps=self.corrector_steps,
-            minutes=self.minutes.get("corrector"),
+            stage=stage,
+            steps=steps,
+            minutes=minutes,
             learning_rate=self.learning_rate,
             batch_size=self.batch_size,
-            identity=self.identity,
-            accumulate=self.choices.accumulate,
-            precision=self.choices.precision,
-            terms=_n_labels,
+            identity=identity or self.identity,
+            accumulate=choices.accumulate,
+            precision=choices.precision,
+            terms=n_labels,
+            optimizer=choices.optimizer,
+            hold=hold,
+            alike=alike,
+            evaluate=evaluate,
+            evaluate_every=EVALUATE_EVERY,
         )
 
-    def save(self, inverter: Inverter, corrector: Corrector) -> None:
+    def save(self, networks: Both) -> None:
         """Write everything `Networks.load` reads, in half precision to halve its size."""
         if not self.context.processes.is_main:
             return
         folder = self.context.folder
         write_json(folder / "config.json", self.config.to_json())
         save_tokenizer(self.tokenizer, folder)
-        if inverter.lexical is not None:
-            save_tensors(folder / "lexical.safetensors", {"weight": inverter.lexical.weight.half()})
-        save_network(folder / "base.safetensors", inverter.half())
-        save_network(folder / "corrector.safetensors", corrector.half())
+        lexical = _roles(networks)[0].lexical
+        if lexical is not None:
+            fitted = {name: value.half() for name, value in lexical.fitted().items()}
+            save_tensors(folder / LEXICAL, fitted)
+        if isinstance(networks, Shared):
+            save_network(folder / SHARED, networks.half())
+        else:
+            for name, network in zip((BASE, CORRECTOR), networks, strict=True):
+                save_network(folder / name, network.half())
 
     def recipe(self) -> Record:
         """Return every decision, defaults included."""
@@ -280,7 +289,14 @@ class _Training:
         }
 
 
-def _n_labels(batch: Mapping[str, Tensor]) -> int:
+def _roles(networks: Both) -> tuple[Inverter, Corrector]:
+    if isinstance(networks, Shared):
+        return networks.inverter, networks.corrector
+    return networks
+
+
+def n_labels(batch: Mapping[str, Tensor]) -> int:
+    """Return how many terms the loss of a batch is the mean over."""
     return int((batch["labels"] != IGNORED).sum())
 
 

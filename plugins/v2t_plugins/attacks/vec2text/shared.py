@@ -1,0 +1,45 @@
+"""One network in both roles: the first guess is the correction of no guess."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+from v2t_plugins.attacks.vec2text.model import IGNORED, Corrector, Inverter, NetworkConfig
+
+
+class Shared(nn.Module):
+    """An `Inverter` and a `Corrector` that are one network."""
+
+    def __init__(self, config: NetworkConfig) -> None:
+        super().__init__()
+        self.inverter, self.corrector = Inverter(config), Corrector(config)
+        self.corrector.encoder_decoder = self.inverter.encoder_decoder
+        self.corrector.lexical = self.inverter.lexical
+        self.corrector.embedding_transform_1 = self.inverter.embedding_transform
+
+    def forward(
+        self,
+        vectors: Tensor,
+        labels: Tensor,
+        guess_vectors: Tensor | None = None,
+        guesses: Tensor | None = None,
+    ) -> dict[str, Tensor]:
+        """Return the loss of writing ``labels`` (n, t): the first rows from a guess each.
+
+        As many rows are corrections as ``guesses`` has; the others are first guesses. The
+        loss is the mean over the labels of all.
+        """
+        m = 0 if guesses is None else len(guesses)
+        total = torch.zeros((), device=vectors.device)
+        for part, rows in ((slice(0, m), m), (slice(m, None), len(vectors) - m)):
+            if not rows:
+                continue
+            inner = labels[part]
+            inner = inner[:, : int((inner != IGNORED).sum(dim=1).max())]
+            if part.stop is None:
+                out = self.inverter(vectors[part], inner)
+            else:
+                out = self.corrector(vectors[part], guess_vectors, guesses, inner)
+            total = total + out["loss"] * (inner != IGNORED).sum()
+        return {"loss": total / (labels != IGNORED).sum()}

@@ -1,0 +1,80 @@
+"""Muon for the matrices of a transformer's blocks and AdamW for everything else, as one.
+
+Jordan et al. 2024, Muon: an optimizer for hidden layers in neural networks. Both halves are
+torch's; embeddings, projections from outside and all vectors go to AdamW, as they advise.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import torch
+from torch import nn
+
+# A matrix of hidden weights in transformers' T5: in a block, and no table of position biases.
+_IN_BLOCK, _TABLE = ".block.", "relative_attention_bias"
+# Muon's steps have norm 1 whatever the gradient, so its rate is no multiple of AdamW's for
+# reasons of scale; this one was measured, see docs/training-log.md.
+RATE_OF_MUON = 10.0
+
+
+class MuonAndAdamW(torch.optim.Optimizer):
+    """Two optimizers that look like one to a learning-rate schedule and to a checkpoint.
+
+    Args:
+        model: Its parameters are divided between the two.
+        learning_rate: The peak of AdamW; Muon's is `RATE_OF_MUON` times it.
+        weight_decay: Of both.
+        fused: Whether AdamW runs as one kernel.
+    """
+
+    def __init__(
+        self, model: nn.Module, *, learning_rate: float, weight_decay: float, fused: bool
+    ) -> None:
+        trained = [(name, value) for name, value in model.named_parameters() if value.requires_grad]
+        hidden = {name for name, value in trained if _is_hidden(name, value)}
+        rest = [value for name, value in trained if name not in hidden]
+        adamw = torch.optim.AdamW(
+            rest, lr=learning_rate, weight_decay=weight_decay, betas=(0.9, 0.98), fused=fused
+        )
+        self.halves: list[torch.optim.Optimizer] = [adamw]
+        matrices = [value for name, value in trained if name in hidden]
+        if matrices:
+            self.halves.append(
+                torch.optim.Muon(
+                    matrices, lr=RATE_OF_MUON * learning_rate, weight_decay=weight_decay
+                )
+            )
+        super().__init__([value for _, value in trained], {"lr": learning_rate})
+        self._join()
+
+    def _join(self) -> None:
+        # The very groups of the halves: what a schedule sets here is what they step with.
+        self.param_groups = [group for half in self.halves for group in half.param_groups]
+
+    def step(self, closure: Callable[[], float] | None = None) -> Any:
+        """Take one step with both."""
+        loss = closure() if closure is not None else None
+        for half in self.halves:
+            half.step()
+        return loss
+
+    def zero_grad(self, set_to_none: bool = True) -> None:
+        """Forget the gradients."""
+        for half in self.halves:
+            half.zero_grad(set_to_none)
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return the states of both."""
+        return {"halves": [half.state_dict() for half in self.halves]}
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """Go on from what `state_dict` returned."""
+        for half, state in zip(self.halves, state_dict["halves"], strict=True):
+            half.load_state_dict(state)
+        self._join()
+
+
+def _is_hidden(name: str, value: torch.Tensor) -> bool:
+    return value.ndim == 2 and _IN_BLOCK in f".{name}" and _TABLE not in name
