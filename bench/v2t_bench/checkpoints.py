@@ -1,14 +1,17 @@
-"""Trained attacks on disk: what the host writes about them, and which one fits a cell."""
+"""Trained attacks on disk: what the host writes about them, and which ones fit a cell.
+
+A package that carries checkpoints reads their records by `checkpoints_in`.
+"""
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from v2t_bench.canonical import content_hash, hash_file
 from v2t_bench.contracts import Checkpoint, Space
@@ -18,6 +21,7 @@ log = logging.getLogger(__name__)
 
 RECORD = "checkpoint.json"
 DEMO = "demo"
+REPAIR = "train it again, or install the package that carries it again"
 
 
 class CheckpointRecord(BaseModel):
@@ -30,7 +34,9 @@ class CheckpointRecord(BaseModel):
     embedder: str
     space: dict[str, Any]
     dim: int
-    max_tokens: int
+    max_tokens: int = Field(ge=1)
+    # A record without it is of one length.
+    min_tokens: int | None = Field(default=None, ge=1)
     trained_on: str
     texts: dict[str, Any]
     defense: str = ""
@@ -44,10 +50,76 @@ class CheckpointRecord(BaseModel):
     environment: dict[str, Any]
     files: dict[str, str]
 
+    @model_validator(mode="after")
+    def _lengths_are_in_order(self) -> CheckpointRecord:
+        if self.min_tokens is not None and self.min_tokens > self.max_tokens:
+            raise ValueError(f"min_tokens {self.min_tokens} is above {self.max_tokens}")
+        return self
+
 
 def space_of(record: dict[str, Any]) -> Space:
     """Return the space that a record describes."""
     return Space(**{**record, "blind_to": tuple(record["blind_to"])})
+
+
+def checkpoint_in(folder: Path) -> Checkpoint:
+    """Return the checkpoint in ``folder`` by its record alone; no other file is opened.
+
+    Raises:
+        BadInput: there is no checkpoint.
+        CorruptArtifact: the record cannot be read.
+    """
+    record = _record_in(folder)
+    return Checkpoint(
+        attack=record.attack,
+        space=space_of(record.space),
+        dim=record.dim,
+        max_tokens=record.max_tokens,
+        min_tokens=record.min_tokens,
+        trained_on=record.trained_on,
+        defense=record.defense,
+        folder=folder,
+        identity=f"{folder.resolve().name}@{content_hash(record.files)[:12]}",
+        embedder=record.embedder,
+        texts_sha256=str(record.texts.get("sha256", "")),
+    )
+
+
+def checkpoints_in(folder: Path) -> Iterator[Checkpoint]:
+    """Yield the checkpoint of each subfolder of ``folder`` that holds one, sorted by name.
+
+    For the hook ``v2t_checkpoints`` of a package that carries them: only records are read. The
+    host compares the other files with their hashes when a checkpoint is used. Records that
+    cannot be read are told after all others were yielded.
+
+    Raises:
+        CorruptArtifact: records cannot be read.
+    """
+    damaged = []
+    for path in sorted(folder.glob(f"[!.]*/{RECORD}")):
+        try:
+            found = checkpoint_in(path.parent)
+        except CorruptArtifact as error:
+            damaged.append(str(error))
+            continue
+        yield found
+    if damaged:
+        raise CorruptArtifact("; ".join(damaged))
+
+
+def check_files(folder: Path) -> None:
+    """Compare every file of the checkpoint in ``folder`` with the hash in its record.
+
+    Raises:
+        BadInput: there is no checkpoint.
+        CorruptArtifact: a file is missing, truncated or changed.
+    """
+    for name, digest in _record_in(folder).files.items():
+        file = folder / name
+        if not file.is_file() or hash_file(file) != digest:
+            raise CorruptArtifact(
+                f"{file} is missing, truncated or changed since it was trained; {REPAIR}"
+            )
 
 
 def read_checkpoint(folder: Path) -> Checkpoint:
@@ -57,6 +129,11 @@ def read_checkpoint(folder: Path) -> Checkpoint:
         BadInput: there is no checkpoint.
         CorruptArtifact: a file is missing, truncated or changed.
     """
+    check_files(folder)
+    return checkpoint_in(folder)
+
+
+def _record_in(folder: Path) -> CheckpointRecord:
     path = folder / RECORD
     if not path.is_file():
         raise BadInput(
@@ -65,40 +142,32 @@ def read_checkpoint(folder: Path) -> Checkpoint:
         )
     try:
         record = CheckpointRecord.model_validate_json(path.read_bytes())
-        space = space_of(record.space)
-    except (ValidationError, ValueError, TypeError, KeyError) as error:
+        space_of(record.space)
+    except (ValueError, TypeError, KeyError, OSError) as error:
         first = str(error).splitlines()[0]
-        raise CorruptArtifact(f"{path} cannot be read ({first}); train again") from error
+        raise CorruptArtifact(f"{path} cannot be read ({first}); {REPAIR}") from error
     if not record.files:
-        raise CorruptArtifact(f"{path} lists no files; train again")
-    for name, digest in record.files.items():
-        file = folder / name
-        if not file.is_file() or hash_file(file) != digest:
-            raise CorruptArtifact(
-                f"{file} is missing, truncated or changed since it was trained; train again"
-            )
-    return Checkpoint(
-        attack=record.attack,
-        space=space,
-        dim=record.dim,
-        max_tokens=record.max_tokens,
-        trained_on=record.trained_on,
-        defense=record.defense,
-        folder=folder,
-        identity=f"{folder.resolve().name}@{content_hash(record.files)[:12]}",
-    )
+        raise CorruptArtifact(f"{path} lists no files; {REPAIR}")
+    return record
 
 
 def shelf(folder: Path) -> list[Checkpoint]:
-    """Return the checkpoints that lie in the folders directly below ``folder``."""
+    """Return the checkpoints in the folders directly below ``folder``, by their records alone."""
     found = []
     for path in sorted(folder.glob(f"[!.]*/{RECORD}")):
         try:
-            found.append(read_checkpoint(path.parent))
+            found.append(checkpoint_in(path.parent))
         except CorruptArtifact as error:
             # It may not be wanted at all; one that is named is refused when it is read.
             log.warning("%s; left out", error)
     return found
+
+
+def place(checkpoint: Checkpoint) -> str:
+    """Return where a checkpoint is: name and distribution if a package carries it, or folder."""
+    if checkpoint.distribution:
+        return f"{checkpoint.name} of {checkpoint.distribution}"
+    return str(checkpoint.folder)
 
 
 def fitting(
@@ -107,16 +176,21 @@ def fitting(
     attack: str,
     space: Space,
     max_tokens: int,
+    demo: bool = False,
 ) -> list[Checkpoint]:
-    """Return the checkpoints for clean vectors of that space and length, not the demo's."""
+    """Return the checkpoints for clean vectors of that space that serve that length.
+
+    Those trained on the demo texts serve the demo corpora and nothing else: only they are
+    returned with ``demo``, and only the others without.
+    """
     return [
         checkpoint
         for checkpoint in checkpoints
         if checkpoint.attack == attack
         and checkpoint.space == space
-        and checkpoint.max_tokens == max_tokens
+        and checkpoint.serves(max_tokens)
         and not checkpoint.defense
-        and checkpoint.trained_on != DEMO
+        and (checkpoint.trained_on == DEMO) == demo
     ]
 
 
@@ -129,7 +203,7 @@ def check_fits(checkpoint: Checkpoint, *, attack: str, space: Space) -> None:
     """
     if checkpoint.attack != attack:
         raise BadInput(
-            f"{checkpoint.folder} is a checkpoint of {checkpoint.attack!r}, not of {attack!r}"
+            f"{place(checkpoint)} is a checkpoint of {checkpoint.attack!r}, not of {attack!r}"
         )
     if checkpoint.space != space:
         theirs, ours = asdict(checkpoint.space), asdict(space)
@@ -138,7 +212,7 @@ def check_fits(checkpoint: Checkpoint, *, attack: str, space: Space) -> None:
             f"{key}: {theirs[key]!r} there, {ours[key]!r} here" for key in differing
         )
         raise SpaceMismatch(
-            f"{checkpoint.folder} was trained on another space than the embedder's ({described}); "
+            f"{place(checkpoint)} was trained on another space than the embedder's ({described}); "
             "choose its embedder, or train one for this space"
         )
 
@@ -151,9 +225,10 @@ def one_of(candidates: Sequence[Checkpoint], attack: str) -> Checkpoint | None:
     """
     distinct = {candidate.identity: candidate for candidate in candidates}
     if len(distinct) > 1:
-        folders = ", ".join(str(c.folder) for c in distinct.values())
+        found = ", ".join(place(candidate) for candidate in distinct.values())
+        what = "<name>" if all(c.distribution for c in distinct.values()) else "<folder>"
         raise BadInput(
-            f"several checkpoints of {attack} fit ({folders}); choose one by "
-            f"{attack}:checkpoint=<folder>"
+            f"several checkpoints of {attack} fit ({found}); choose one by "
+            f"{attack}:checkpoint={what}"
         )
     return next(iter(distinct.values()), None)

@@ -396,20 +396,47 @@ class Checkpoint:
         space: What its vectors are; it refuses any other.
         dim: ``d`` of that space.
         max_tokens: The length it was trained for.
+        min_tokens: Where it was trained on a mixture of lengths, the shortest: it serves every
+            ``--max-tokens`` from there to ``max_tokens``. None: ``max_tokens`` alone.
         trained_on: Name of the training text; ``demo`` marks the one of the demo corpora.
         defense: The defense it was trained against, canonical; empty for clean vectors.
         folder: Where it lies.
         identity: ``<name>@<12 hex>``: what spellings and tables show for it.
+        embedder: How its embedder was spelled in training; shown, and nothing more.
+        texts_sha256: `v2t_bench.canonical.hash_texts` of the training texts, or empty.
+        distribution: ``<name>==<version>`` of the package that carries it, filled in by the
+            host; empty for the user's own.
     """
 
     attack: str
     space: Space
     dim: int
     max_tokens: int
+    min_tokens: int | None = None
     trained_on: str
     defense: str = ""
     folder: Path
     identity: str
+    embedder: str = ""
+    texts_sha256: str = ""
+    distribution: str = ""
+
+    @property
+    def name(self) -> str:
+        """What it is called: its folder's name."""
+        return self.identity.rpartition("@")[0] or self.identity
+
+    @property
+    def lengths(self) -> str:
+        """The ``--max-tokens`` it serves, such as ``32`` or ``4-to-32``."""
+        if self.min_tokens is None or self.min_tokens == self.max_tokens:
+            return str(self.max_tokens)
+        return f"{self.min_tokens}-to-{self.max_tokens}"
+
+    def serves(self, max_tokens: int) -> bool:
+        """Return whether it was trained for texts cut at ``max_tokens``."""
+        shortest = self.max_tokens if self.min_tokens is None else self.min_tokens
+        return shortest <= max_tokens <= self.max_tokens
 
 
 def check_vectors(vectors: object, *, rows: int, who: str, dim: int | None = None) -> Vectors:

@@ -17,6 +17,8 @@ V2TError
 └── Skipped                 a cell that cannot exist; the text is the reason
 """
 
+from collections.abc import Sequence
+
 
 class V2TError(Exception):
     """The root: one line that says what was wrong, what was expected, what to do."""
@@ -51,7 +53,16 @@ class SpaceMismatch(UsageError):
 
 
 class MissingCheckpoint(UsageError):
-    """A learned attack has no checkpoint that fits; the text holds the train line."""
+    """A learned attack has no checkpoint that fits; the text holds the train line.
+
+    Args:
+        text: The error's one line.
+        others: What there is for other lengths, in words.
+    """
+
+    def __init__(self, text: str, *, others: Sequence[str] = ()) -> None:
+        super().__init__(text)
+        self.others = tuple(others)
 
 
 class ResultsBusy(UsageError):

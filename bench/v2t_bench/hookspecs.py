@@ -35,5 +35,5 @@ def v2t_defenses() -> Iterable[Recipe[Defense]]:
 
 @hookspec
 def v2t_checkpoints() -> Iterable[Checkpoint]:
-    """Offer trained attacks that lie on disk."""
+    """Offer trained attacks that lie on disk; `v2t_bench.checkpoints.checkpoints_in` reads them."""
     yield from ()

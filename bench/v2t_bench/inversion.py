@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import Any
 
 from v2t_bench.answers import Answer, Inversion
-from v2t_bench.checkpoints import shelf
 from v2t_bench.contracts import (
     Attack,
     BuildContext,
@@ -30,6 +29,7 @@ from v2t_bench.resolution import (
 )
 from v2t_bench.scorecard import per_text_scores
 from v2t_bench.scoring.cosine import cosine_per_pair
+from v2t_bench.shelves import Shelves
 from v2t_bench.shown import without_paths
 from v2t_bench.spelling import Spelling, parse
 from v2t_bench.targets import Targets
@@ -73,7 +73,7 @@ class Inverter:
         embedder_text: As the user spelled it.
         embedder: The attacked embedder.
         max_tokens: The embedder's tokens kept of each text, special ones included, and the
-            length a checkpoint must be trained for.
+            length a checkpoint must serve.
         shelves: Folders in whose subfolders checkpoints lie.
     """
 
@@ -113,18 +113,17 @@ class Inverter:
             MissingCheckpoint: none fits; the text holds the train line to run.
             BadInput: several fit, or the one that was named cannot be used.
         """
-        known = [found for folder in self.shelves for found in shelf(folder)]
         finder = CheckpointFinder(
             registry=self.registry,
             embedder=self.embedder,
             embedder_text=self.embedder_text,
             max_tokens=self.max_tokens,
-            checkpoints=known + self.registry.checkpoints,
+            shelves=Shelves.open(self.shelves, self.registry),
         )
         try:
             return finder.resolve(attack)
         except MissingCheckpoint as error:
-            raise missing_lines([str(error)]) from error
+            raise missing_lines([error]) from error
 
     def invert(self, resolved: Resolved, targets: Targets, *, traced: bool) -> Inversion:
         """Return the attack's answers, scored where the texts are known.

@@ -12,11 +12,9 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from v2t_bench.checkpoints import shelf
 from v2t_bench.composition import build_defense, canonical_defense
 from v2t_bench.contracts import (
     BuildContext,
-    Checkpoint,
     Defense,
     Embedder,
     Kind,
@@ -38,6 +36,7 @@ from v2t_bench.resolution import (
     with_floors,
 )
 from v2t_bench.results import METRICS_VERSION, SEARCH_VERSION, CellKind, cell_id
+from v2t_bench.shelves import Shelves
 from v2t_bench.shown import without_paths
 from v2t_bench.spelling import Spelling, Value, parse, parse_composition
 from v2t_bench.texts import Track, cut
@@ -114,6 +113,12 @@ class Scene:
                 lessons |= cell.attack.lessons
         return lessons
 
+    @property
+    def notices(self) -> list[str]:
+        """What whoever runs the cells should know about the checkpoints, one line each."""
+        attacks = [cell.attack for cell in self.cells if cell.attack is not None]
+        return list(dict.fromkeys(line for attack in attacks for line in attack.notices))
+
 
 @dataclass(frozen=True, kw_only=True)
 class Planner:
@@ -147,7 +152,7 @@ class Planner:
             build_defense(self.registry, text, self.context, Secret.from_seed(0))
         threats = [parse_threat(text) for text in dict.fromkeys(grid.threats)]
         corpora = _distinct([c for name in grid.datasets for c in open_corpora(name)])
-        known = [c for folder in self.shelves for c in shelf(folder)] + self.registry.checkpoints
+        known = Shelves.open(self.shelves, self.registry)
         scenes, missing = [], []
         embedders = {
             str(self.registry.canonical("embedders", parse(text))): text
@@ -163,7 +168,7 @@ class Planner:
                     try:
                         resolved.append(finder.resolve(attack))
                     except MissingCheckpoint as error:
-                        missing.append(str(error))
+                        missing.append(error)
                     check_space(self.registry, self.context, attack, embedder.space)
                 cast = _Cast(self.registry, self.context, grid, corpus, embedder, text)
                 scenes.append(cast.scene(resolved, defenses, threats))
@@ -177,7 +182,7 @@ class Planner:
         corpus: Corpus,
         embedder: Embedder,
         embedder_text: str,
-        known: Sequence[Checkpoint],
+        known: Shelves,
     ) -> CheckpointFinder:
         lessons = {}
         if corpus.training_texts:
@@ -197,7 +202,7 @@ class Planner:
             embedder=embedder,
             embedder_text=embedder_text,
             max_tokens=grid.max_tokens,
-            checkpoints=known,
+            shelves=known,
             demo_lessons=lessons,
             demo_folder=self.shelves[0],
         )
@@ -327,7 +332,8 @@ class _Cast:
 
     def _leakage(self, utility: Cell, attack: Resolved, threat: Threat) -> Cell:
         attack_plugins = _plugins(self.registry, [("attacks", attack.spelling)])
-        plugins = {**utility.identity["plugins"], **attack_plugins}
+        carriers = dict(carrier.split("==", 1) for carrier in attack.carriers)
+        plugins = {**utility.identity["plugins"], **attack_plugins, **carriers}
         identity = {
             **utility.identity,
             "kind": "leakage",

@@ -10,7 +10,7 @@ import logging
 import os
 import types
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from typing import Any, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
 
@@ -104,7 +104,10 @@ class Registry:
         for kind in KINDS:
             for recipe in self._records(manager, f"v2t_{kind}", Recipe, origin):
                 self._offer(Entry(kind, recipe, origin))
-        self.checkpoints += self._records(manager, "v2t_checkpoints", Checkpoint, origin)
+        self.checkpoints += [
+            replace(checkpoint, distribution=str(origin))
+            for checkpoint in self._records(manager, "v2t_checkpoints", Checkpoint, origin)
+        ]
 
     def _records(
         self, manager: pluggy.PluginManager, hook: str, wanted: type[T], origin: Origin

@@ -8,11 +8,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from v2t_bench.canonical import content_hash
-from v2t_bench.checkpoints import DEMO, check_fits, fitting, one_of, read_checkpoint
+from v2t_bench.canonical import content_hash, hash_texts
+from v2t_bench.checkpoints import DEMO, check_fits, read_checkpoint
 from v2t_bench.contracts import Attack, BuildContext, Checkpoint, Embedder, Kind, Space
 from v2t_bench.errors import MissingCheckpoint
 from v2t_bench.registry import Registry, spelled_parameters
+from v2t_bench.shelves import Shelves
 from v2t_bench.shown import without_paths
 from v2t_bench.spelling import Spelling, Value, parse
 from v2t_bench.training import Lesson
@@ -71,12 +72,25 @@ class Resolved:
         label: The same, with ``<folder name>@<12 hex>`` in place of paths.
         lessons: What must still be trained, by the folder it goes to.
         flags: What a reader of the row should know about the checkpoints.
+        notices: What whoever runs it should know about them, one line each.
+        carriers: ``<name>==<version>`` of the packages that carry them.
     """
 
     spelling: Spelling
     label: str
     lessons: dict[Path, Lesson] = field(default_factory=dict)
     flags: tuple[str, ...] = ()
+    notices: tuple[str, ...] = ()
+    carriers: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class _Found:
+    """A checkpoint, the lesson if it must still be trained, and what to tell."""
+
+    checkpoint: Checkpoint
+    lesson: Lesson | None = None
+    notice: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -88,9 +102,10 @@ class CheckpointFinder:
         embedder: The attacked embedder.
         embedder_text: As the user spelled it, for the line to run.
         max_tokens: The length of the attacked texts.
-        checkpoints: All that are known.
-        demo_lessons: For a demo corpus: attack name to its lesson. Demo checkpoints serve
-            demo corpora and nothing else.
+        shelves: All that are known.
+        demo_lessons: For a demo corpus: attack name to its lesson, which is given where no
+            package carries a fitting checkpoint. Demo checkpoints serve demo corpora and
+            nothing else.
         demo_folder: Where the checkpoints of demo lessons go.
     """
 
@@ -98,7 +113,7 @@ class CheckpointFinder:
     embedder: Embedder
     embedder_text: str
     max_tokens: int
-    checkpoints: Sequence[Checkpoint] = ()
+    shelves: Shelves = field(default_factory=Shelves)
     demo_lessons: dict[str, Lesson] = field(default_factory=dict)
     demo_folder: Path = Path()
 
@@ -107,63 +122,92 @@ class CheckpointFinder:
 
         Raises:
             MissingCheckpoint: none fits; the text holds the train line to run.
-            SpaceMismatch, BadInput, CorruptArtifact: the one given cannot be used.
+            SpaceMismatch, BadInput, UnknownComponent, CorruptArtifact: the one given, or
+                the packaged one that fits, cannot be used.
         """
         named: dict[str, Value] = dict(attack.named)
         shown: dict[str, Value] = dict(attack.named)
         lessons: dict[Path, Lesson] = {}
         flags: list[str] = []
+        notices: list[str] = []
+        carriers: list[str] = []
         for key, value in attack.named.items():
             if isinstance(value, Spelling):
                 inner = self.resolve(value)
                 named[key], shown[key] = inner.spelling, parse(inner.label)
                 lessons |= inner.lessons
                 flags += inner.flags
+                notices += inner.notices
+                carriers += inner.carriers
         recipe = self.registry.entry("attacks", attack.name).recipe
         if recipe.learned and not any(key in attack.named for key in recipe.own_weights):
             given = attack.named.get("checkpoint")
-            found, lesson = self._find(attack.name, None if given is None else str(given))
-            named["checkpoint"], shown["checkpoint"] = str(found.folder), found.identity
-            if lesson is not None:
-                lessons[found.folder] = lesson
-            if found.max_tokens != self.max_tokens:
-                flags.append(f"trained-on-{found.max_tokens}-tokens")
-            if found.defense:
-                flags.append(f"{TRAINED_AGAINST}{found.defense}")
+            found = self._find(attack.name, None if given is None else str(given))
+            checkpoint = found.checkpoint
+            named["checkpoint"], shown["checkpoint"] = str(checkpoint.folder), checkpoint.identity
+            if found.lesson is not None:
+                lessons[checkpoint.folder] = found.lesson
+            flags += self._flags(checkpoint)
+            notices.append(found.notice)
+            carriers.append(checkpoint.distribution)
         return Resolved(
             Spelling(attack.name, (), named),
             str(without_paths(Spelling(attack.name, (), shown))),
             lessons,
             tuple(dict.fromkeys(flags)),
+            tuple(dict.fromkeys(filter(None, notices))),
+            tuple(dict.fromkeys(filter(None, carriers))),
         )
 
-    def _find(self, attack: str, given: str | None) -> tuple[Checkpoint, Lesson | None]:
+    def _flags(self, checkpoint: Checkpoint) -> list[str]:
+        flags = []
+        if not checkpoint.serves(self.max_tokens):
+            flags.append(f"trained-on-{checkpoint.lengths}-tokens")
+        if checkpoint.defense:
+            flags.append(f"{TRAINED_AGAINST}{checkpoint.defense}")
+        return flags
+
+    def _find(self, attack: str, given: str | None) -> _Found:
         space = self.embedder.space
         if given is not None:
-            checkpoint = read_checkpoint(Path(given).expanduser())
+            checkpoint = self._given(given, attack)
             check_fits(checkpoint, attack=attack, space=space)
-            return checkpoint, None
+            return _Found(checkpoint)
         if attack in self.demo_lessons:
-            lesson = self.demo_lessons[attack]
-            mark = content_hash(lesson.identity(self.embedder))[:12]
-            planned = Checkpoint(
-                attack=attack,
-                space=space,
-                dim=self.embedder.dim,
-                max_tokens=self.max_tokens,
-                trained_on=DEMO,
-                folder=self.demo_folder / f"demo-{attack}-{mark}",
-                # By recipe and not by content: other processors round differently.
-                identity=f"demo@{mark}",
+            return self._demo(attack, self.demo_lessons[attack])
+        choice = self.shelves.choose(attack, space, self.max_tokens)
+        if choice.checkpoint is None:
+            raise MissingCheckpoint(
+                self.train_line(attack), others=self.shelves.of_other_lengths(attack, space)
             )
-            return planned, lesson
-        candidates = fitting(
-            self.checkpoints, attack=attack, space=space, max_tokens=self.max_tokens
+        return _Found(choice.checkpoint, notice=choice.notice)
+
+    def _given(self, given: str, attack: str) -> Checkpoint:
+        """Return the checkpoint in a folder, or else the packaged one of that name."""
+        folder = Path(given).expanduser()
+        # What looks like a path is one, whether it is there or not.
+        if folder.is_dir() or "/" in given or "\\" in given:
+            return read_checkpoint(folder)
+        return self.shelves.named(given, attack)
+
+    def _demo(self, attack: str, lesson: Lesson) -> _Found:
+        """Return the packaged checkpoint of the demo texts, or the one that is to be trained."""
+        space = self.embedder.space
+        choice = self.shelves.choose_demo(attack, space, self.max_tokens, hash_texts(lesson.texts))
+        if choice.checkpoint is not None:
+            return _Found(choice.checkpoint, notice=choice.notice)
+        mark = content_hash(lesson.identity(self.embedder))[:12]
+        planned = Checkpoint(
+            attack=attack,
+            space=space,
+            dim=self.embedder.dim,
+            max_tokens=self.max_tokens,
+            trained_on=DEMO,
+            folder=self.demo_folder / f"demo-{attack}-{mark}",
+            # By recipe and not by content: other processors round differently.
+            identity=f"demo@{mark}",
         )
-        found = one_of(candidates, attack)
-        if found is None:
-            raise MissingCheckpoint(self.train_line(attack))
-        return found, None
+        return _Found(planned, lesson, choice.notice)
 
     def train_line(self, attack: str) -> str:
         """Return the command that makes the checkpoint that is missing."""
@@ -188,12 +232,14 @@ def check_space(registry: Registry, context: BuildContext, attack: Spelling, spa
                 check(space)
 
 
-def missing_lines(lines: Sequence[str]) -> MissingCheckpoint:
+def missing_lines(errors: Sequence[MissingCheckpoint]) -> MissingCheckpoint:
     """Return one error for every train line that must be run first."""
-    distinct = list(dict.fromkeys(lines))
+    distinct = list(dict.fromkeys(str(error) for error in errors))
+    others = list(dict.fromkeys(line for error in errors for line in error.others))
     return MissingCheckpoint(
         "no fitting checkpoint for "
         + " and ".join(shlex.split(line)[2] for line in distinct)
+        + (f" ({', '.join(others)})" if others else "")
         + "; train first (FILE holds one text a line): "
         + " && ".join(distinct)
     )

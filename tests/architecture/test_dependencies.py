@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import importlib.metadata
 import sys
+import tomllib
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
@@ -13,7 +14,7 @@ import pytest
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
-OURS = {"v2t_bench", "v2t_plugins"}
+OURS = {"v2t_bench", "v2t_plugins", "v2t_minilm_inverters"}
 FOR_TESTS = ("test", "parity")  # extras that are no part of the product
 NEVER_IMPORTED = {
     "accelerate",  # transformers' Trainer needs it
@@ -94,6 +95,14 @@ def test_every_import_of_the_packages_is_declared(
     undeclared = {name: file for name, file in used.items() if name not in with_extras}
 
     assert undeclared == {}
+
+
+def test_the_inverters_need_the_bench_and_nothing_else(root: Path) -> None:
+    folder = "plugins/v2t-minilm-inverters"
+    project = tomllib.loads((root / folder / "pyproject.toml").read_text())["project"]
+
+    assert set(imported(root, folder)) == {"v2t_bench"}
+    assert list(declared(project["dependencies"])) == ["v2t-bench"]
 
 
 def test_every_declared_dependency_is_imported(

@@ -9,9 +9,12 @@ from pathlib import Path
 
 import pytest
 
-SOURCES = ("bench/v2t_bench", "plugins/v2t_plugins")
+SOURCES = ("bench/v2t_bench", "plugins/v2t_plugins", "plugins/v2t-minilm-inverters")
 LINES_A_FILE = 300
 LINES_A_FUNCTION = 60
+# A machine that is lent takes no more than 64 MiB of tree and cargo together.
+TREE_BYTES = 40_000_000
+WEIGHTS_BYTES = 24_000_000
 
 # It seeds to see who reads the global state; dropout has no generator of its own. Both put
 # back what was there.
@@ -133,6 +136,18 @@ def test_a_marker_for_later_names_its_issue(texts: dict[str, str]) -> None:
 
 def test_no_file_names_a_folder_of_somebodys_machine(texts: dict[str, str]) -> None:
     assert matches(texts, r"(^|[^\w.])/(work|root|home|tmp|Users)/[A-Za-z]") == []
+
+
+def test_the_tracked_tree_and_its_weights_are_small(root: Path, tracked: list[Path]) -> None:
+    sizes = {path: (root / path).stat().st_size for path in tracked}
+    weights = {
+        path: size
+        for path, size in sizes.items()
+        if "weights" in path.parts or path.suffix == ".safetensors"
+    }
+
+    assert sum(weights.values()) < WEIGHTS_BYTES
+    assert sum(sizes.values()) < TREE_BYTES
 
 
 def test_files_are_short(sources: dict[str, str]) -> None:

@@ -16,15 +16,19 @@ LINT = "from importlinter.cli import lint_imports_command; lint_imports_command(
 
 LAYERS = "v2t_bench is built in layers"
 NAMELESS = "v2t_bench knows no component by name"
-STRANGER = "v2t_plugins uses what a stranger may use"
+STRANGER = "Plugins use what a stranger may use"
 INDEPENDENT = "Embedders, attacks and defenses are independent"
 
 
 @pytest.fixture
 def copy(root: Path, tmp_path: Path) -> Path:
-    """Return a folder with both packages and the contracts."""
-    for package in ("bench/v2t_bench", "plugins/v2t_plugins"):
-        ignored = shutil.ignore_patterns("__pycache__")
+    """Return a folder with the packages and the contracts."""
+    for package in (
+        "bench/v2t_bench",
+        "plugins/v2t_plugins",
+        "plugins/v2t-minilm-inverters/v2t_minilm_inverters",
+    ):
+        ignored = shutil.ignore_patterns("__pycache__", "weights")
         shutil.copytree(root / package, tmp_path / Path(package).name, ignore=ignored)
     shutil.copy(root / "pyproject.toml", tmp_path)
     return tmp_path
@@ -52,6 +56,8 @@ def test_the_contracts_hold(run_python: Run, copy: Path) -> None:
         ("v2t_bench/harness.py", "import v2t_plugins.defenses.noise", NAMELESS),
         ("v2t_plugins/defenses/noise.py", "import v2t_bench.store", STRANGER),
         ("v2t_plugins/training.py", "import v2t_bench.harness", STRANGER),
+        ("v2t_bench/harness.py", "import v2t_minilm_inverters", NAMELESS),
+        ("v2t_minilm_inverters/__init__.py", "import v2t_bench.shelves", STRANGER),
         ("v2t_plugins/attacks/silent.py", "import v2t_plugins.embedders.minilm", INDEPENDENT),
         ("v2t_plugins/defenses/noise.py", "import v2t_plugins.attacks.silent", INDEPENDENT),
     ],

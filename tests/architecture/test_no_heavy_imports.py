@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -49,6 +50,17 @@ def test_importing_the_package_imports_nothing_heavy(run_python: Run) -> None:
     assert imported(done.stdout) & HEAVY == set()
 
 
+def test_offering_the_carried_inverters_imports_nothing_heavy(root: Path, run_python: Run) -> None:
+    script = "import sys, v2t_minilm_inverters as it; [*it.v2t_checkpoints()]"
+    folders = ("bench", "plugins", "plugins/v2t-minilm-inverters")
+    path = tuple(root / folder for folder in folders)
+    done = run_python("-c", f"{script}; print('imported:', *sys.modules)", path=path)
+
+    assert done.returncode == 0, done.stderr
+    assert "v2t_bench.checkpoints" in done.stdout.split()
+    assert imported(done.stdout) & HEAVY == set()
+
+
 @pytest.mark.parametrize(
     "arguments",
     [
@@ -56,6 +68,7 @@ def test_importing_the_package_imports_nothing_heavy(run_python: Run) -> None:
         ["--version"],
         ["list"],
         ["info", "embedders", "gtr-base"],
+        ["list", "checkpoints"],
         ["info", "embedders", "openai"],
         ["run", "--help"],
         ["invert", "--help"],

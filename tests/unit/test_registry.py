@@ -19,8 +19,10 @@ from typing import Any, Literal
 
 import pytest
 
+from toy_checkpoint import write_checkpoint
 from v2t_bench import hookimpl
-from v2t_bench.contracts import BuildContext, Recipe, Secret
+from v2t_bench.checkpoints import RECORD, checkpoints_in
+from v2t_bench.contracts import BuildContext, Checkpoint, Recipe, Secret
 from v2t_bench.errors import BadParameter, PluginError, UnknownComponent
 from v2t_bench.registry import (
     OUR_DISTRIBUTION,
@@ -436,3 +438,34 @@ def test_discovery_imports_nothing_heavy() -> None:
         [sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True
     )
     assert ran.stdout.strip() == "[]"
+
+
+# ------------------------------------------------------------------ checkpoints
+def carrier(weights: Path) -> dict[str, Any]:
+    """Return what a package defines that carries the checkpoints in a folder."""
+
+    @hookimpl
+    def hook() -> Iterator[Checkpoint]:
+        yield from checkpoints_in(weights)
+
+    return {"v2t_checkpoints": hook}
+
+
+def test_a_carried_checkpoint_knows_its_distribution(tmp_path: Path, stranger: AddModule) -> None:
+    write_checkpoint(tmp_path / "toy-wiki-32")
+    found = discover(ours=[OURS], strangers=[stranger("half", "0.9", **carrier(tmp_path))])
+    (checkpoint,) = found.checkpoints
+    assert (checkpoint.name, checkpoint.distribution) == ("toy-wiki-32", "half==0.9")
+
+
+def test_a_damaged_record_is_a_warning_and_the_other_checkpoints_are_offered(
+    tmp_path: Path, stranger: AddModule
+) -> None:
+    (write_checkpoint(tmp_path / "damaged") / RECORD).write_text("{\n")
+    write_checkpoint(tmp_path / "whole")
+    found = discover(ours=[OURS], strangers=[stranger("half", "0.9", **carrier(tmp_path))])
+    (line,) = found.problems
+    assert line.startswith("plugin half==0.9 (")
+    assert re.search(r"damaged.checkpoint\.json cannot be read", line)
+    assert "\n" not in line
+    assert [checkpoint.name for checkpoint in found.checkpoints] == ["whole"]

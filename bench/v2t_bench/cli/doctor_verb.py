@@ -19,7 +19,7 @@ from v2t_bench.cli import EXIT_FAILED
     help="Cache folder to check; default: the one run would use.",
 )
 def command(cache_dir: Path | None) -> None:
-    """Check libraries, plugins, the default embedder, the cache and the device."""
+    """Check libraries, plugins, inverters, the default embedder, the cache and the device."""
     ok = True
     for name, check in _checks(cache_dir):
         try:
@@ -81,5 +81,25 @@ def _checks(cache_dir: Path | None) -> Iterator[tuple[str, Callable[[], str]]]:
     yield "versions", versions
     yield "device", device
     yield "plugins", plugins
+    yield "inverters", _inverters
     yield "embedder", embedder
     yield "cache", folder
+
+
+def _inverters() -> str:
+    """Return which checkpoints packages carry, each compared with its hashes."""
+    from v2t_bench.checkpoints import place
+    from v2t_bench.registry import discover
+    from v2t_bench.shelves import Shelves
+
+    carried = discover().checkpoints
+    if not carried:
+        return (
+            "none installed; demo ones are trained on the spot, others by v2t-bench train "
+            "(the package v2t-minilm-inverters carries some)"
+        )
+    shelves = Shelves(packaged=carried)
+    for checkpoint in carried:
+        shelves.check(checkpoint)
+    names = ", ".join(sorted(place(checkpoint) for checkpoint in carried))
+    return f"{names}; their files match their sha256"

@@ -3,17 +3,30 @@
 from __future__ import annotations
 
 import inspect
+from typing import cast
 
 import click
 
 from v2t_bench.contracts import KINDS, Kind
 
+CHECKPOINTS = "checkpoints"
+
 
 @click.command("info", short_help="Tell everything about one component.")
-@click.argument("kind", type=click.Choice(KINDS))
+@click.argument("kind", type=click.Choice([*KINDS, CHECKPOINTS]))
 @click.argument("name")
-def command(kind: Kind, name: str) -> None:
-    """Tell what the component NAME does, how it is spelled and where it is from."""
+def command(kind: str, name: str) -> None:
+    """Tell what the component NAME does, how it is spelled and where it is from.
+
+    Of a checkpoint: where it lies and its card.
+    """
+    if kind == CHECKPOINTS:
+        _tell_checkpoint(name)
+    else:
+        _tell_component(cast("Kind", kind), name)
+
+
+def _tell_component(kind: Kind, name: str) -> None:
     from v2t_bench.registry import describe_parameters, discover
 
     entry = discover().entry(kind, name)
@@ -33,3 +46,30 @@ def command(kind: Kind, name: str) -> None:
     text = inspect.getdoc(recipe.build)
     if text:
         click.echo("\n" + text)
+
+
+def _tell_checkpoint(name: str) -> None:
+    from v2t_bench.cli.printing import printable
+    from v2t_bench.environment import cache_folder
+    from v2t_bench.registry import discover, unknown
+    from v2t_bench.shelves import Shelves
+
+    shelves = Shelves.open([cache_folder() / "checkpoints"], discover())
+    known = (*shelves.packaged, *shelves.own)
+    found = [checkpoint for checkpoint in known if checkpoint.name == name]
+    if not found:
+        raise unknown("checkpoint", name, sorted({checkpoint.name for checkpoint in known}))
+    for checkpoint in found:
+        chosen = name if checkpoint.distribution else checkpoint.folder
+        click.echo(f"{checkpoint.identity}, in {checkpoint.folder}")
+        click.echo(f"from {checkpoint.distribution or 'v2t-bench train'}")
+        click.echo(f"serves: {checkpoint.lengths} tokens")
+        click.echo(f"spelled: {checkpoint.attack}:checkpoint={chosen}")
+        card = checkpoint.folder / "README.md"
+        if not card.is_file():
+            click.echo("it has no card (README.md)")
+            continue
+        click.echo()
+        # Whoever made the package wrote the card: what would move the cursor is shown.
+        for line in card.read_text(encoding="utf-8", errors="replace").splitlines():
+            click.echo(printable(line))

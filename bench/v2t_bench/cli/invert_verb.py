@@ -46,7 +46,7 @@ if TYPE_CHECKING:
     type=click.IntRange(1),
     default=32,
     show_default=True,
-    help="The embedder's tokens kept of each text, special ones included; also the length "
+    help="The embedder's tokens kept of each text, special ones included; also a length "
     "the attack was trained for.",
 )
 @click.option(
@@ -113,7 +113,7 @@ def command(**given: Any) -> None:
     inverter.check(attack, traced=given["trace"])
     resolved = inverter.resolve(attack)
     targets = _targets(given, registry, context, embedder)
-    for line in (*targets.notices, *resolved.flags):
+    for line in (*targets.notices, *resolved.notices, *resolved.flags):
         tell(line)
     count = len(targets.attacked)
     what = "1 vector" if count == 1 else f"{count:,} vectors"

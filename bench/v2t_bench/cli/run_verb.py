@@ -196,6 +196,8 @@ def command(**given: Any) -> None:
     scenes = Planner(registry=registry, context=context, shelves=shelves).plan(grid)
     vectors = VectorCache(cache / "vectors", EmbeddingProgress())
     store = Store(given["output"])
+    for line in dict.fromkeys(line for scene in scenes for line in scene.notices):
+        tell(line)
     if given["dry_run"]:
         from v2t_bench.cli.dry_run import print_plan
 
