@@ -110,6 +110,7 @@ class School:
                 embedder=self.embedder_text,
                 space=asdict(self.embedder.space),
                 dim=self.embedder.dim,
+                min_tokens=lesson.min_tokens,
                 max_tokens=lesson.max_tokens,
                 trained_on=lesson.trained_on,
                 texts=facts,

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from itertools import zip_longest
 from pathlib import Path
-from typing import Any, get_args
+from typing import TYPE_CHECKING, Any, get_args
 
 import click
 
@@ -17,8 +17,14 @@ from v2t_bench.cli.options import (
     open_cache,
     tell,
 )
-from v2t_bench.contracts import Size
+from v2t_bench.contracts import Embedder, Size
 from v2t_bench.training_text import Titles
+
+if TYPE_CHECKING:
+    from v2t_bench.lesson import Lesson
+
+if TYPE_CHECKING:
+    pass
 
 DEV_TEXTS = 1000
 
@@ -38,11 +44,11 @@ def _options(ctx: click.Context, param: click.Parameter, given: tuple[str, ...])
 @click.option(
     "--texts",
     type=click.Path(path_type=Path, exists=True, dir_okay=False),
-    required=True,
     multiple=True,
     help="txt or jsonl, also .gz or .zst; one text a line. Repeatable: the files "
     "are read in turn, a text from each.",
 )
+@click.option("--demo", is_flag=True, help="The training texts of the demo collections instead.")
 @click.option("--embedder", "-e", default="minilm", show_default=True, help="Attacked embedder.")
 @click.option(
     "--max-tokens",
@@ -141,8 +147,6 @@ def command(ctx: click.Context, /, **given: Any) -> None:
 
     On several GPUs: accelerate launch -m v2t_bench train vec2text ...
     """  # noqa: D301 - click's marker for a paragraph it must not wrap
-    from v2t_bench.canonical import content_hash
-    from v2t_bench.contracts import Embedder
     from v2t_bench.processes import Processes
     from v2t_bench.registry import discover
     from v2t_bench.release import trained_against
@@ -154,6 +158,8 @@ def command(ctx: click.Context, /, **given: Any) -> None:
     given |= _settings(ctx, entry.recipe, given)
     if given["steps"] is not None and given["minutes"] is not None:
         raise click.UsageError("give --steps or --minutes, not both")
+    if given["demo"] == bool(given["texts"]):
+        raise click.UsageError("give --texts FILE, or --demo, and not both")
     if given["minutes"] is not None and not math.isfinite(given["minutes"]):
         raise click.UsageError("--minutes must be a finite number")
     processes = Processes.from_environment()
@@ -163,22 +169,17 @@ def command(ctx: click.Context, /, **given: Any) -> None:
     context = make_context(registry, batch_size=None, **{key: given[key] for key in machine})
     embedder: Embedder = registry.build("embedders", given["embedder"], context)
     say = tell if processes.is_main else lambda line: None
-    texts = read_all(given["texts"], given["n_texts"], given["titles"], say)
+    texts, trained_on = _texts(given, say)
     copied = ("attack", "max_tokens", "min_tokens", "fast_vectors", "size", "steps", "minutes",
               "seed", "batch_size", "tokenizer", "options", "defense", "defense_seed",
               "titles")  # fmt: skip
     lesson = Lesson(
         texts=texts,
         dev=read_all(given["dev"], DEV_TEXTS, given["titles"], say) if given["dev"] else (),
-        trained_on=" + ".join(path.name for path in given["texts"]),
+        trained_on=trained_on,
         **{key: given[key] for key in copied},
     )
     cache = open_cache(given["cache_dir"])
-    out = given["output"]
-    if out is None:
-        stem = given["texts"][0].name.partition(".")[0]
-        mark = content_hash(lesson.identity(embedder))[:8]
-        out = cache / "checkpoints" / f"{given['attack']}-{stem}-{given['max_tokens']}-{mark}"
     school = School(
         registry=registry,
         embedder=embedder,
@@ -188,11 +189,31 @@ def command(ctx: click.Context, /, **given: Any) -> None:
         progress=tell,
         processes=processes,
     )
-    checkpoint = school.train(lesson, out)
+    checkpoint = school.train(lesson, given["output"] or _usual_place(lesson, embedder, cache))
     processes.leave()
     if processes.is_main:
         click.echo(str(checkpoint.folder))
     say((checkpoint.folder / "README.md").read_text(encoding="utf-8").partition("## Limits")[0])
+
+
+def _usual_place(lesson: Lesson, embedder: Embedder, cache: Path) -> Path:
+    """Return where `run` looks for what this lesson leaves."""
+    from v2t_bench.canonical import content_hash
+
+    stem, mark = lesson.trained_on.partition(".")[0], content_hash(lesson.identity(embedder))[:8]
+    return cache / "checkpoints" / f"{lesson.attack}-{stem}-{lesson.max_tokens}-{mark}"
+
+
+def _texts(given: Mapping[str, Any], say: Callable[[str], None]) -> tuple[Sequence[str], str]:
+    """Return the training texts, and what they are called."""
+    from v2t_bench.checkpoints import DEMO
+    from v2t_bench.corpora.demo import demo_training_texts
+
+    if given["demo"]:
+        # All of them, or a demo corpus would not take it for the attack on its own texts.
+        return demo_training_texts(), DEMO
+    texts = read_all(given["texts"], given["n_texts"], given["titles"], say)
+    return texts, " + ".join(path.name for path in given["texts"])
 
 
 def _settings(ctx: click.Context, attack: Any, given: dict[str, Any]) -> dict[str, Any]:

@@ -15,6 +15,7 @@ from typing import Any
 from v2t_bench.corpora.records import Corpus, Document
 from v2t_bench.errors import BadInput, EmptyJudgements
 from v2t_bench.lines import check_encodable, json_type, parse_record, read_lines, text_field
+from v2t_bench.scoring.names import Name
 
 LAYOUT = "a BEIR folder holds corpus.jsonl, queries.jsonl and qrels/<split>.tsv, each perhaps .gz"
 HEADER = ("query-id", "corpus-id", "score")
@@ -29,6 +30,7 @@ Judgements = dict[str, dict[str, int]]
 def read_beir(folder: Path, *, split: str = "test", name: str | None = None) -> Corpus:
     """Return the collection in ``folder``, with the queries that ``split`` judges.
 
+    A document whose ``metadata`` holds ``first_name`` and ``last_name`` is about that person.
     Nobody knows the licence of a folder, so it is not redistributable. What is odd but
     can be used is told in the notices.
 
@@ -44,7 +46,8 @@ def read_beir(folder: Path, *, split: str = "test", name: str | None = None) -> 
     """
     folder_name = folder.resolve().name
     notices: list[str] = []
-    documents = _documents(_present(folder, "corpus.jsonl"), notices)
+    names: dict[str, Name] = {}
+    documents = _documents(_present(folder, "corpus.jsonl"), notices, names)
     queries_path = _present(folder, "queries.jsonl")
     queries = dict(_texts_by_id(queries_path, "query"))
     qrels_path = _qrels_path(folder, split)
@@ -63,6 +66,7 @@ def read_beir(folder: Path, *, split: str = "test", name: str | None = None) -> 
         documents=tuple(documents.values()),
         queries=judged,
         judgements=judgements,
+        names=names,
         queries_are_documents=folder_name.lower() in QUERIES_ARE_DOCUMENTS,
         redistributable=False,
         notices=tuple(notices),
@@ -92,9 +96,9 @@ def _qrels_path(folder: Path, split: str) -> Path:
     return _present(qrels, f"{split}.tsv")
 
 
-def _documents(path: Path, notices: list[str]) -> dict[str, Document]:
-    """Return every document by its id."""
-    documents = dict(_texts_by_id(path, "document"))
+def _documents(path: Path, notices: list[str], names: dict[str, Name]) -> dict[str, Document]:
+    """Return every document by its id, and note the people they are about in ``names``."""
+    documents = dict(_texts_by_id(path, "document", names))
     if not documents:
         raise BadInput(f"{path}: holds no documents; expected one JSON object a line")
     n_blank = sum(not document.content.strip() for document in documents.values())
@@ -103,7 +107,9 @@ def _documents(path: Path, notices: list[str]) -> dict[str, Document]:
     return documents
 
 
-def _texts_by_id(path: Path, what: str) -> Iterator[tuple[str, Document]]:
+def _texts_by_id(
+    path: Path, what: str, names: dict[str, Name] | None = None
+) -> Iterator[tuple[str, Document]]:
     """Yield id and texts of every line; a query is read as a document without a title."""
     lines: dict[str, int] = {}
     for number, line in read_lines(path):
@@ -118,8 +124,21 @@ def _texts_by_id(path: Path, what: str) -> Iterator[tuple[str, Document]]:
                 "expected every id once"
             )
         lines[key] = number
+        name = _name(record.get("metadata"))
+        if name is not None and names is not None:
+            names[key] = name
         title = text_field(record, "title", place, optional=True) if what == "document" else ""
         yield key, Document(key, title, text_field(record, "text", place))
+
+
+def _name(metadata: object) -> Name | None:
+    """Return the person a document says it is about, if it names one in full."""
+    if not isinstance(metadata, dict):
+        return None
+    first, last = metadata.get("first_name"), metadata.get("last_name")
+    if not (isinstance(first, str) and isinstance(last, str) and first.strip() and last.strip()):
+        return None
+    return Name(first, last)
 
 
 def _id(record: Mapping[str, Any], place: str) -> str:

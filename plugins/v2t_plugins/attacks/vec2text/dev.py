@@ -32,9 +32,9 @@ class Dev:
 
         def measure() -> dict[str, float]:
             total, count, device = 0.0, 0, next(inverter.parameters()).device
-            for vectors, labels in zip(
-                self.vectors.split(BATCH_SIZE), self.labels.split(BATCH_SIZE), strict=True
-            ):
+            for start in range(0, len(self.vectors), BATCH_SIZE):
+                vectors = self.vectors[start : start + BATCH_SIZE]
+                labels = self.labels[start : start + BATCH_SIZE]
                 n = int((labels != IGNORED).sum())
                 loss = inverter(vectors.to(device), labels.to(device))["loss"]
                 total, count = total + float(loss) * n, count + n
