@@ -8,6 +8,7 @@ from typing import Any, get_args
 
 from v2t_bench.contracts import TrainContext
 from v2t_bench.errors import BadParameter
+from v2t_plugins.networks import Weights
 from v2t_plugins.training import Precision
 
 _MOST_PSEUDO_TOKENS = 1024  # of a text's own, some dozens
@@ -33,6 +34,8 @@ class Choices:
         precision: ``bf16``, ``float32``, or ``auto``: what is faster on the device.
         feedback: Whether the corrector is shown where its guess landed; ``false`` is the
             paper's ablation, which puts the target there.
+        store: What the trained weights are stored as: ``fp16``, or ``int8`` with a scale a
+            row, which is half the size.
     """
 
     lexical: str = "ridge"
@@ -45,6 +48,7 @@ class Choices:
     accumulate: int = 1
     precision: Precision = "auto"
     feedback: bool = True
+    store: Weights = "fp16"
 
     @classmethod
     def read(cls, context: TrainContext) -> Choices:
@@ -70,6 +74,10 @@ class Choices:
             raise BadParameter(
                 f"vec2text: precision={choices.precision!r} is none of "
                 f"{', '.join(get_args(Precision))}"
+            )
+        if choices.store not in get_args(Weights):
+            raise BadParameter(
+                f"vec2text: store={choices.store!r} is none of {', '.join(get_args(Weights))}"
             )
         if choices.accumulate < 1:
             raise BadParameter(

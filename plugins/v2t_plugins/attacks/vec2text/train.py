@@ -117,6 +117,7 @@ class _Training:
         self.corrector_steps = self.steps and (choices.corrector_steps or self.steps)
         self.minutes: Mapping[str, float] = {}
         decided = asdict(choices)
+        del decided["store"]  # stored otherwise, it is the same training
         # What changes the corrector alone; another recipe for it finds base and guesses made.
         of_corrector = {name: decided.pop(name) for name in CORRECTORS_OWN}
         self.base_identity = _digest(
@@ -253,16 +254,22 @@ class _Training:
         )
 
     def save(self, inverter: Inverter, corrector: Corrector) -> None:
-        """Write everything `Networks.load` reads, in half precision to halve its size."""
+        """Write everything `Networks.load` reads, its numbers as the option ``store`` says."""
         if not self.context.processes.is_main:
             return
-        folder = self.context.folder
+        folder, weights = self.context.folder, self.choices.store
         write_json(folder / "config.json", self.config.to_json())
         save_tokenizer(self.tokenizer, folder)
         if inverter.lexical is not None:
-            save_tensors(folder / "lexical.safetensors", {"weight": inverter.lexical.weight.half()})
-        save_network(folder / "base.safetensors", inverter.half())
-        save_network(folder / "corrector.safetensors", corrector.half())
+            # Its bias is of another magnitude than the rest of a row.
+            save_tensors(
+                folder / "lexical.safetensors",
+                {"weight": inverter.lexical.weight},
+                weights=weights,
+                last_apart=("weight",),
+            )
+        save_network(folder / "base.safetensors", inverter, weights=weights)
+        save_network(folder / "corrector.safetensors", corrector, weights=weights)
 
     def recipe(self) -> Record:
         """Return every decision, defaults included."""
