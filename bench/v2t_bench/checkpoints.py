@@ -32,6 +32,9 @@ class CheckpointRecord(BaseModel):
     dim: int
     max_tokens: int
     trained_on: str
+    # As whoever trained it says; empty where nothing was said.
+    text_licence: str = ""
+    text_source: str = ""
     texts: dict[str, Any]
     defense: str = ""
     # Of the attacker's own secret; the owner's comes from the seed of an experiment.
@@ -50,8 +53,8 @@ def space_of(record: dict[str, Any]) -> Space:
     return Space(**{**record, "blind_to": tuple(record["blind_to"])})
 
 
-def read_checkpoint(folder: Path) -> Checkpoint:
-    """Return the checkpoint in ``folder`` after comparing every file with its hash.
+def read_record(folder: Path) -> CheckpointRecord:
+    """Return what was written about the checkpoint in ``folder``, whose files are as they were.
 
     Raises:
         BadInput: there is no checkpoint.
@@ -65,7 +68,7 @@ def read_checkpoint(folder: Path) -> Checkpoint:
         )
     try:
         record = CheckpointRecord.model_validate_json(path.read_bytes())
-        space = space_of(record.space)
+        space_of(record.space)
     except (ValidationError, ValueError, TypeError, KeyError) as error:
         first = str(error).splitlines()[0]
         raise CorruptArtifact(f"{path} cannot be read ({first}); train again") from error
@@ -77,9 +80,19 @@ def read_checkpoint(folder: Path) -> Checkpoint:
             raise CorruptArtifact(
                 f"{file} is missing, truncated or changed since it was trained; train again"
             )
+    return record
+
+
+def read_checkpoint(folder: Path) -> Checkpoint:
+    """Return the checkpoint in ``folder`` after comparing every file with its hash.
+
+    Raises:
+        BadInput, CorruptArtifact: as for `read_record`.
+    """
+    record = read_record(folder)
     return Checkpoint(
         attack=record.attack,
-        space=space,
+        space=space_of(record.space),
         dim=record.dim,
         max_tokens=record.max_tokens,
         trained_on=record.trained_on,

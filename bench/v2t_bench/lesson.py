@@ -26,6 +26,10 @@ class Lesson:
         defense: The defense it is trained against, or empty for clean vectors.
         defense_seed: Of the secret that the attacker makes up for it.
         titles: Whether the texts were read with their titles; recorded.
+        text_licence, text_source: What the texts may be used for and where they are from;
+            recorded.
+        ngrams: Whether hashes of runs of the texts are kept, see `contamination`. Whoever
+            guesses 13 words in a row can confirm by them that the texts hold these.
     """
 
     attack: str
@@ -42,6 +46,9 @@ class Lesson:
     defense: str = ""
     defense_seed: int = 0
     titles: Titles = "with"
+    text_licence: str = ""
+    text_source: str = ""
+    ngrams: bool = True
 
     def identity(self, embedder: Embedder) -> dict[str, Any]:
         """Return everything that decides what is learned, as plain JSON values."""

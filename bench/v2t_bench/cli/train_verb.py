@@ -20,6 +20,11 @@ from v2t_bench.cli.options import (
 from v2t_bench.contracts import Size
 from v2t_bench.training_text import Titles
 
+# Given as options, and fields of a lesson by the same name.
+_OF_LESSON = ("attack", "max_tokens", "size", "steps", "minutes", "seed", "batch_size", "tokenizer",
+              "options", "defense", "defense_seed", "titles", "text_licence",
+              "text_source")  # fmt: skip
+
 
 def _options(ctx: click.Context, param: click.Parameter, given: tuple[str, ...]) -> dict[str, str]:
     parsed: dict[str, str] = {}
@@ -29,6 +34,10 @@ def _options(ctx: click.Context, param: click.Parameter, given: tuple[str, ...])
             raise click.BadParameter(f"{text!r} is not of the form key=value")
         parsed[key] = value
     return parsed
+
+
+def _one_line(ctx: click.Context, param: click.Parameter, given: str) -> str:
+    return " ".join(given.split())
 
 
 @click.command("train", short_help="Train an attack.")
@@ -88,6 +97,26 @@ def _options(ctx: click.Context, param: click.Parameter, given: tuple[str, ...])
     show_default=True,
     help="Of the secret that the attacker makes up for that defense.",
 )
+@click.option(
+    "--text-licence",
+    default="",
+    callback=_one_line,
+    metavar="TEXT",
+    help='Of the texts, for the model card, such as "CC BY-SA 3.0".',
+)
+@click.option(
+    "--text-source",
+    default="",
+    callback=_one_line,
+    metavar="TEXT",
+    help="Where the texts are from, for the model card.",
+)
+@click.option(
+    "--no-ngrams",
+    is_flag=True,
+    help="Keep no hashes of runs of 13 words of the texts, which let anybody confirm a run they "
+    "guess; for texts that must not leave a trace. Without them overlap has nothing to go by.",
+)
 @click.option("--tokenizer", metavar="FOLDER|ID", help="A given tokenizer; default: train one.")
 @click.option(
     "--option",
@@ -136,12 +165,11 @@ def command(**given: Any) -> None:
     embedder: Embedder = registry.build("embedders", given["embedder"], context)
     say = tell if processes.is_main else lambda line: None
     texts = read_all(given["texts"], given["n_texts"], given["titles"], say)
-    copied = ("attack", "max_tokens", "size", "steps", "minutes", "seed", "batch_size", "tokenizer",
-              "options", "defense", "defense_seed", "titles")  # fmt: skip
     lesson = Lesson(
         texts=texts,
         trained_on=" + ".join(path.name for path in given["texts"]),
-        **{key: given[key] for key in copied},
+        ngrams=not given["no_ngrams"],
+        **{key: given[key] for key in _OF_LESSON},
     )
     cache = open_cache(given["cache_dir"])
     out = given["output"]
