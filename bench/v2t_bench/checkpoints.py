@@ -38,6 +38,9 @@ class CheckpointRecord(BaseModel):
     # A record without it is of one length.
     min_tokens: int | None = Field(default=None, ge=1)
     trained_on: str
+    # As whoever trained it says; empty where nothing was said.
+    text_licence: str = ""
+    text_source: str = ""
     texts: dict[str, Any]
     defense: str = ""
     # Of the attacker's own secret; the owner's comes from the seed of an experiment.
@@ -120,6 +123,17 @@ def check_files(folder: Path) -> None:
             raise CorruptArtifact(
                 f"{file} is missing, truncated or changed since it was trained; {REPAIR}"
             )
+
+
+def read_record(folder: Path) -> CheckpointRecord:
+    """Return what was written about the checkpoint in ``folder``, whose files are as they were.
+
+    Raises:
+        BadInput: there is no checkpoint.
+        CorruptArtifact: a file is missing, truncated or changed.
+    """
+    check_files(folder)
+    return _record_in(folder)
 
 
 def read_checkpoint(folder: Path) -> Checkpoint:

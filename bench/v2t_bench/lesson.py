@@ -30,6 +30,10 @@ class Lesson:
         defense_seed: Of the secret that the attacker makes up for it.
         dev: Texts of another origin to measure on as the training goes; they decide nothing.
         titles: Whether the texts were read with their titles; recorded.
+        text_licence, text_source: What the texts may be used for and where they are from;
+            recorded.
+        ngrams: Whether hashes of runs of the texts are kept, see `contamination`. Whoever
+            guesses 13 words in a row can confirm by them that the texts hold these.
     """
 
     attack: str
@@ -49,6 +53,9 @@ class Lesson:
     defense_seed: int = 0
     dev: Sequence[str] = ()
     titles: Titles = "with"
+    text_licence: str = ""
+    text_source: str = ""
+    ngrams: bool = True
 
     def identity(self, embedder: Embedder) -> dict[str, Any]:
         """Return everything that decides what is learned, as plain JSON values."""

@@ -19,6 +19,7 @@ import numpy as np
 
 from v2t_bench.canonical import content_hash, hash_texts, write_atomically
 from v2t_bench.checkpoints import RECORD, CheckpointRecord, read_checkpoint
+from v2t_bench.contamination import write_runs
 from v2t_bench.contracts import (
     BuildContext,
     Checkpoint,
@@ -104,24 +105,17 @@ class School:
         asked = sum(kept) + self.processes.totals([oracle.texts_asked - sum(kept)])[0]
         if self.processes.is_main:
             self._write_mean(lesson, known, made, release)
+            facts["ngrams"] = write_runs(known, made) if lesson.ngrams else None
             scores = self._evaluate(lesson, held_back, made, release)
+            seconds = {"train": trained - started, "evaluate": time.monotonic() - trained}
             record = CheckpointRecord(
-                attack=lesson.attack,
-                embedder=self.embedder_text,
-                space=asdict(self.embedder.space),
-                dim=self.embedder.dim,
-                min_tokens=lesson.min_tokens,
-                max_tokens=lesson.max_tokens,
-                trained_on=lesson.trained_on,
+                **self._circumstances(lesson),
                 texts=facts,
-                defense=shown_composition(lesson.defense) if lesson.defense else "",
-                defense_seed=lesson.defense_seed if lesson.defense else None,
                 recipe=_plain(report.recipe),
                 scores=scores,
                 curve=[_plain(row) for row in report.curve],
                 oracle_texts=int(asked),
-                seconds={"train": trained - started, "evaluate": time.monotonic() - trained},
-                environment=describe(self.context.device) | {"processes": self.processes.count},
+                seconds=seconds,
                 files=hash_folder(made),
             )
             write_atomically(made / "README.md", model_card(record, lesson))
@@ -130,6 +124,23 @@ class School:
             shutil.rmtree(work, ignore_errors=True)
         self.processes.wait()
         return read_checkpoint(out)
+
+    def _circumstances(self, lesson: Lesson) -> dict[str, Any]:
+        """Return the fields of a record that are known before anything is learned."""
+        return {
+            "attack": lesson.attack,
+            "embedder": self.embedder_text,
+            "space": asdict(self.embedder.space),
+            "dim": self.embedder.dim,
+            "min_tokens": lesson.min_tokens,
+            "max_tokens": lesson.max_tokens,
+            "trained_on": lesson.trained_on,
+            "text_licence": lesson.text_licence,
+            "text_source": lesson.text_source,
+            "defense": shown_composition(lesson.defense) if lesson.defense else "",
+            "defense_seed": lesson.defense_seed if lesson.defense else None,
+            "environment": describe(self.context.device) | {"processes": self.processes.count},
+        }
 
     def _pupil(self, name: str) -> LearnedAttack:
         recipe = self.registry.entry("attacks", name).recipe

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal, TypeAlias
 
 import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 
-from v2t_bench.errors import CorruptArtifact
+from v2t_bench.errors import BrokenPromise, CorruptArtifact
+from v2t_plugins.int8 import pack, unpack
+
+Weights: TypeAlias = Literal["fp16", "int8"]
 
 
 def write_json(path: Path, content: Any) -> None:
@@ -36,8 +39,35 @@ def read_json(path: Path) -> dict[str, Any]:
     return content
 
 
-def save_tensors(path: Path, tensors: Mapping[str, torch.Tensor]) -> None:
-    """Write named tensors as safetensors, in the order of their names, atomically."""
+def save_tensors(
+    path: Path,
+    tensors: Mapping[str, torch.Tensor],
+    *,
+    weights: Weights | None = None,
+    last_apart: Collection[str] = (),
+) -> None:
+    """Write named tensors as safetensors, in the order of their names, atomically.
+
+    Args:
+        path: The file.
+        tensors: By name; none of int8, which in a file means rows that have scales.
+        weights: What floating point numbers become: ``fp16``, or ``int8`` with a scale a row
+            (see `int8.pack`); None: they stay as they are.
+        last_apart: Matrices whose last column is not to share the scale of its row.
+
+    Raises:
+        BrokenPromise: a tensor is of int8, or cannot be stored so.
+    """
+    whole = [name for name in sorted(tensors) if tensors[name].dtype == torch.int8]
+    if whole:
+        raise BrokenPromise(f"{whole[0]} is of int8, which is read as rows with scales")
+    if weights == "int8":
+        tensors = pack(tensors, last_apart)
+    elif weights == "fp16":
+        tensors = {
+            name: tensor.half() if tensor.is_floating_point() else tensor
+            for name, tensor in tensors.items()
+        }
     partial = path.with_name(path.name + ".partial")
     ready = {name: tensors[name].detach().cpu().contiguous() for name in sorted(tensors)}
     save_file(ready, str(partial))
@@ -45,19 +75,24 @@ def save_tensors(path: Path, tensors: Mapping[str, torch.Tensor]) -> None:
 
 
 def load_tensors(path: Path) -> dict[str, torch.Tensor]:
-    """Return the tensors stored in ``path``.
+    """Return the tensors stored in ``path``; rows of int8 come back in float32.
 
     Raises:
-        CorruptArtifact: the file is missing, truncated or not safetensors.
+        CorruptArtifact: the file is missing, truncated or not safetensors, or its rows of
+            int8 do not have their scales.
     """
     try:
-        return load_file(str(path))
+        stored = load_file(str(path))
     except (OSError, SafetensorError, ValueError) as error:
         raise CorruptArtifact(f"{path} cannot be read ({error}); train again") from error
+    return unpack(stored, path)
 
 
-def save_network(path: Path, network: torch.nn.Module) -> None:
-    """Write the weights of ``network`` as safetensors; tensors it shares are written once."""
+def save_network(path: Path, network: torch.nn.Module, *, weights: Weights | None = None) -> None:
+    """Write the weights of ``network`` as safetensors; tensors it shares are written once.
+
+    ``weights`` as in `save_tensors`; the network itself stays as it is.
+    """
     state = network.state_dict()
     seen: set[tuple[int, torch.Size]] = set()
     unique: dict[str, torch.Tensor] = {}
@@ -66,11 +101,13 @@ def save_network(path: Path, network: torch.nn.Module) -> None:
         if place not in seen or state[name].numel() == 0:
             unique[name] = state[name]
         seen.add(place)
-    save_tensors(path, unique)
+    save_tensors(path, unique, weights=weights)
 
 
 def load_network(path: Path, network: torch.nn.Module) -> None:
     """Fill ``network`` in place with the weights `save_network` wrote; shared ones included.
+
+    How they were stored is seen from the file.
 
     Raises:
         CorruptArtifact: the file is truncated, or holds other tensors than the network's.

@@ -11,6 +11,8 @@ import pytest
 from safetensors.numpy import load_file
 
 from v2t_bench import hookimpl
+from v2t_bench.checkpoints import read_record
+from v2t_bench.contamination import read_runs, sampled_runs, words
 from v2t_bench.contracts import (
     Attack,
     BuildContext,
@@ -109,6 +111,21 @@ def test_without_a_defense_vectors_are_clean(
         assert found.defense == ""
         learned, vectors = taught[number]
         np.testing.assert_array_equal(vectors, embedder.embed(learned, "document"))
+
+
+def test_only_what_is_learned_is_hashed_and_only_where_it_may_be(
+    school: School, tmp_path: Path
+) -> None:
+    long = [" ".join(f"w{n}x{k}" for k in range(25)) for n in range(400)]
+    school.train(lesson(long), tmp_path / "out")
+    ((learned, _),) = taught
+    expected = set().union(*(sampled_runs(words(text)) for text in learned))
+    assert expected < set().union(*(sampled_runs(words(text)) for text in long))
+    assert set(read_runs(tmp_path / "out").tolist()) == expected
+    assert read_record(tmp_path / "out").texts["ngrams"] == len(expected)
+    school.train(lesson(long, ngrams=False), tmp_path / "without")
+    assert not (tmp_path / "without" / "ngrams.safetensors").exists()
+    assert read_record(tmp_path / "without").texts["ngrams"] is None
 
 
 def test_an_attack_that_takes_no_heed_of_the_defense_is_refused(

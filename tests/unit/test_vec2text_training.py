@@ -10,6 +10,8 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
+from safetensors.torch import load_file
 
 from v2t_bench.contracts import BuildContext, Embedder, TrainContext, TrainReport, Vectors
 from v2t_bench.errors import BadParameter
@@ -18,7 +20,9 @@ from v2t_bench.release import KnownDefense
 from v2t_bench.threat import Oracle
 from v2t_plugins.attacks.trained import scaled_like_targets
 from v2t_plugins.attacks.vec2text.choices import Choices
+from v2t_plugins.attacks.vec2text.lexical import RidgeLexical
 from v2t_plugins.attacks.vec2text.model import NetworkConfig
+from v2t_plugins.attacks.vec2text.networks import Networks
 from v2t_plugins.attacks.vec2text.train import train
 from v2t_plugins.networks import load_tensors, read_json, save_tensors
 
@@ -89,6 +93,7 @@ def test_precision_is_what_it_was_told_to_be(learn: Train, tmp_path: Path) -> No
         ({"accumulate": "-2"}, "accumulate=-2"),
         ({"accumulate": "half"}, "accumulate='half' is not a number"),
         ({"precision": "int8"}, "precision='int8' is none of auto, bf16, float32"),
+        ({"store": "int4"}, "store='int4' is none of fp16, int8"),
         ({"feedback": "maybe"}, "feedback='maybe' is not true or false"),
         ({"learning_rate": "inf"}, "learning_rate is inf"),
         ({"learning_rate": "nan"}, "learning_rate is nan"),
@@ -99,6 +104,35 @@ def test_precision_is_what_it_was_told_to_be(learn: Train, tmp_path: Path) -> No
 def test_a_bad_option_is_refused(tmp_path: Path, option: dict[str, str], message: str) -> None:
     with pytest.raises(BadParameter, match=message):
         Choices.read(place(tmp_path, options=option))
+
+
+def test_weights_are_stored_as_told_and_it_is_the_same_training(
+    learn: Train, tmp_path: Path, vectors: Vectors
+) -> None:
+    learn(tmp_path)
+    half = Networks.load(tmp_path / "folder")
+    sizes = {path.name: path.stat().st_size for path in (tmp_path / "folder").iterdir()}
+    kept = guess_files(tmp_path)
+    report = learn(tmp_path, options={"store": "int8"})
+    assert report.recipe["store"] == "int8"
+    assert guess_files(tmp_path) == kept
+    whole = Networks.load(tmp_path / "folder")
+    for name in ("base", "corrector", "lexical"):
+        path = tmp_path / "folder" / f"{name}.safetensors"
+        assert path.stat().st_size < 0.6 * sizes[path.name]
+    assert "weight.last" in load_file(tmp_path / "folder" / "lexical.safetensors")
+    for one, other in ((half.inverter, whole.inverter), (half.corrector, whole.corrector)):
+        assert one is not None
+        assert other is not None
+        stored, rounded = one.state_dict(), other.state_dict()
+        for name, weight in stored.items():
+            step = weight.abs().max() / 127
+            assert float((weight - rounded[name]).abs().max()) <= 0.6 * float(step) + 1e-7, name
+    assert isinstance(half.inverter.lexical, RidgeLexical)
+    assert isinstance(whole.inverter.lexical, RidgeLexical)
+    weight, rounded_weight = half.inverter.lexical.weight, whole.inverter.lexical.weight
+    torch.testing.assert_close(rounded_weight[:, -1], weight[:, -1])
+    assert len(whole.first_guesses(vectors)) == len(vectors)
 
 
 def test_more_slices_than_examples_are_refused(learn: Train, tmp_path: Path) -> None:

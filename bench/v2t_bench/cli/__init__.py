@@ -14,6 +14,7 @@ VERBS = {
     "run": "Measure every combination of corpus, embedder, defense and attack.",
     "train": "Train an attack on texts of your own.",
     "invert": "Read text back out of a text's vector, or out of vectors of your own.",
+    "overlap": "Tell whether texts of yours were in the training text of an attack.",
     "list": "List attacks, defenses, embedders, datasets and plugins.",
     "info": "Tell everything about one component.",
     "score": "Compute every score of stored results anew, without a model.",

@@ -23,10 +23,11 @@ from v2t_bench.training_text import Titles
 if TYPE_CHECKING:
     from v2t_bench.lesson import Lesson
 
-if TYPE_CHECKING:
-    pass
-
 DEV_TEXTS = 1000
+# Given as options, and fields of a lesson by the same name.
+_OF_LESSON = ("attack", "max_tokens", "min_tokens", "fast_vectors", "size", "steps", "minutes",
+              "seed", "batch_size", "tokenizer", "options", "defense", "defense_seed", "titles",
+              "text_licence", "text_source")  # fmt: skip
 
 
 def _options(ctx: click.Context, param: click.Parameter, given: tuple[str, ...]) -> dict[str, str]:
@@ -37,6 +38,10 @@ def _options(ctx: click.Context, param: click.Parameter, given: tuple[str, ...])
             raise click.BadParameter(f"{text!r} is not of the form key=value")
         parsed[key] = value
     return parsed
+
+
+def _one_line(ctx: click.Context, param: click.Parameter, given: str) -> str:
+    return " ".join(given.split())
 
 
 @click.command("train", short_help="Train an attack.")
@@ -120,6 +125,26 @@ def _options(ctx: click.Context, param: click.Parameter, given: tuple[str, ...])
     multiple=True,
     help="Texts of another origin, to measure the loss on as the training goes. Repeatable.",
 )
+@click.option(
+    "--text-licence",
+    default="",
+    callback=_one_line,
+    metavar="TEXT",
+    help='Of the texts, for the model card, such as "CC BY-SA 3.0".',
+)
+@click.option(
+    "--text-source",
+    default="",
+    callback=_one_line,
+    metavar="TEXT",
+    help="Where the texts are from, for the model card.",
+)
+@click.option(
+    "--no-ngrams",
+    is_flag=True,
+    help="Keep no hashes of runs of 13 words of the texts, which let anybody confirm a run they "
+    "guess; for texts that must not leave a trace. Without them overlap has nothing to go by.",
+)
 @click.option("--tokenizer", metavar="FOLDER|ID", help="A given tokenizer; default: train one.")
 @click.option(
     "--option",
@@ -170,14 +195,12 @@ def command(ctx: click.Context, /, **given: Any) -> None:
     embedder: Embedder = registry.build("embedders", given["embedder"], context)
     say = tell if processes.is_main else lambda line: None
     texts, trained_on = _texts(given, say)
-    copied = ("attack", "max_tokens", "min_tokens", "fast_vectors", "size", "steps", "minutes",
-              "seed", "batch_size", "tokenizer", "options", "defense", "defense_seed",
-              "titles")  # fmt: skip
     lesson = Lesson(
         texts=texts,
         dev=read_all(given["dev"], DEV_TEXTS, given["titles"], say) if given["dev"] else (),
         trained_on=trained_on,
-        **{key: given[key] for key in copied},
+        ngrams=not given["no_ngrams"],
+        **{key: given[key] for key in _OF_LESSON},
     )
     cache = open_cache(given["cache_dir"])
     school = School(

@@ -57,6 +57,7 @@ TRAININGS: Mapping[str, Mapping[str, Any]] = {
             "optimizer": "muon",
             "pseudo_tokens": "4",
             "shared": "true",
+            "store": "int8",
         },
     }
 }

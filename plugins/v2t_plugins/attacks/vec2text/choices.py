@@ -9,6 +9,7 @@ from typing import Any, get_args
 
 from v2t_bench.contracts import TrainContext
 from v2t_bench.errors import BadParameter
+from v2t_plugins.networks import Weights
 from v2t_plugins.training import Optimizer, Precision
 
 _ONE_OF: Mapping[str, tuple[str, ...]] = {
@@ -48,6 +49,8 @@ class Choices:
         optimizer: ``muon`` (with adamw for what are no hidden matrices) comes further in
             fewer steps.
         begin: Folder of a checkpoint that is trained on.
+        store: What the trained weights are stored as: ``fp16``, or ``int8`` with a scale a
+            row, which is half the size.
     """
 
     lexical: str = "ridge"
@@ -64,6 +67,7 @@ class Choices:
     rounds: int = 2
     optimizer: Optimizer = "adamw"
     begin: str = ""
+    store: Weights = "fp16"
 
     @classmethod
     def read(cls, context: TrainContext) -> Choices:
@@ -92,6 +96,10 @@ class Choices:
         if choices.shared and not choices.feedback:
             raise BadParameter(
                 "vec2text: feedback=false is the ablation of two networks; leave shared=true out"
+            )
+        if choices.store not in get_args(Weights):
+            raise BadParameter(
+                f"vec2text: store={choices.store!r} is none of {', '.join(get_args(Weights))}"
             )
         if choices.accumulate < 1:
             raise BadParameter(

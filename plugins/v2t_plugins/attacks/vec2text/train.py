@@ -141,6 +141,7 @@ class Training:
         self.minutes: Mapping[str, float] = {}
         self.dev: Dev | None = None
         decided = asdict(choices)
+        del decided["store"]  # stored otherwise, it is the same training
         # What changes the corrector alone; another recipe for it finds base and guesses made.
         of_corrector = {name: decided.pop(name) for name in CORRECTORS_OWN}
         self.base_identity = _digest(
@@ -257,21 +258,23 @@ class Training:
         )
 
     def save(self, networks: Both) -> None:
-        """Write everything `Networks.load` reads, in half precision to halve its size."""
+        """Write everything `Networks.load` reads, its numbers as the option ``store`` says."""
         if not self.context.processes.is_main:
             return
-        folder = self.context.folder
+        folder, weights = self.context.folder, self.choices.store
         write_json(folder / "config.json", self.config.to_json())
         save_tokenizer(self.tokenizer, folder)
         lexical = _roles(networks)[0].lexical
         if lexical is not None:
-            fitted = {name: value.half() for name, value in lexical.fitted().items()}
-            save_tensors(folder / LEXICAL, fitted)
+            fitted = lexical.fitted()
+            # The bias of a ridge regression is of another magnitude than the rest of a row.
+            apart = [name for name in ("weight",) if name in fitted]
+            save_tensors(folder / LEXICAL, fitted, weights=weights, last_apart=apart)
         if isinstance(networks, Shared):
-            save_network(folder / SHARED, networks.half())
+            save_network(folder / SHARED, networks, weights=weights)
         else:
             for name, network in zip((BASE, CORRECTOR), networks, strict=True):
-                save_network(folder / name, network.half())
+                save_network(folder / name, network, weights=weights)
 
     def recipe(self) -> Record:
         """Return every decision, defaults included."""
