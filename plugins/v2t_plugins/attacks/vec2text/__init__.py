@@ -53,6 +53,7 @@ TRAININGS: Mapping[str, Mapping[str, Any]] = {
         "fast_vectors": True,
         "batch_size": 128,
         "options": {
+            "end_below": "0.4",
             "lexical": "bow",
             "optimizer": "muon",
             "pseudo_tokens": "4",

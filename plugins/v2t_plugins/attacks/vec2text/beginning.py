@@ -77,6 +77,7 @@ def configure(
         lexical_words=min(24, vocabulary) if choices.lexical != "none" else 0,
         lexical_hidden=LEXICAL_HIDDEN if choices.lexical == "bow" else 0,
         shared=choices.shared,
+        end_below=choices.end_below,
         layer_norm=not choices.shared,
         pad_id=special.pad_token_id,
         end_id=special.eos_token_id,
@@ -122,7 +123,7 @@ def check_same_shape(earlier: NetworkConfig, wanted: NetworkConfig) -> NetworkCo
         BadParameter: naming what differs.
     """
     # What the texts decide may differ: the networks stay as long and as scaled as they are.
-    free = {"max_length", "input_scale", "dropout"}
+    free = {"max_length", "input_scale", "dropout", "end_below"}
     one, other = earlier.to_json(), wanted.to_json()
     differing = [name for name in one if name not in free and one[name] != other[name]]
     if differing:
@@ -131,4 +132,4 @@ def check_same_shape(earlier: NetworkConfig, wanted: NetworkConfig) -> NetworkCo
             f"vec2text: the checkpoint to go on from has networks of another shape ({told}); give "
             "the options it was trained with"
         )
-    return earlier
+    return replace(earlier, end_below=wanted.end_below)

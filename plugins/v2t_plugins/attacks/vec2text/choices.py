@@ -48,6 +48,8 @@ class Choices:
             corrected; from the second time on their corrections join them.
         optimizer: ``muon`` (with adamw for what are no hidden matrices) comes further in
             fewer steps.
+        end_below: A text ends where the probability that it goes on falls below this; 0:
+            where the end token is likeliest. About 0.4 is better after texts of many lengths.
         begin: Folder of a checkpoint that is trained on.
         store: What the trained weights are stored as: ``fp16``, or ``int8`` with a scale a
             row, which is half the size.
@@ -66,6 +68,7 @@ class Choices:
     shared: bool = False
     rounds: int = 2
     optimizer: Optimizer = "adamw"
+    end_below: float = 0.0
     begin: str = ""
     store: Weights = "fp16"
 
@@ -121,6 +124,10 @@ class Choices:
             raise BadParameter(
                 f"vec2text: learning_rate is {self.learning_rate:g}; expected a number above 0, or "
                 "0 for the usual one"
+            )
+        if not 0 <= self.end_below < 1:
+            raise BadParameter(
+                f"vec2text: end_below is {self.end_below:g}; expected a probability below 1, or 0"
             )
         if not 1 <= self.rounds <= _MOST_ROUNDS:
             raise BadParameter(f"vec2text: rounds is {self.rounds}; expected 1 to {_MOST_ROUNDS}")

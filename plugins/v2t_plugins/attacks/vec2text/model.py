@@ -47,6 +47,8 @@ class NetworkConfig:
         shared: Whether one network serves as both: the first guess is then the correction of
             no guess (paper, section 4), and the corrector has no weights of its own but for
             where its guess landed.
+        end_below: A text that is not drawn ends where the probability that it goes on up to
+            there falls below this; 0: where the end token is likeliest, as in the paper.
         layer_norm: Whether the corrector normalises its input; the oldest published do not.
         start_in_guess: Whether a guess is shown to the corrector with the decoder's start id
             before it, masked, as the published ones were trained.
@@ -67,6 +69,7 @@ class NetworkConfig:
     lexical_words: int = 0
     lexical_hidden: int = 0
     shared: bool = False
+    end_below: float = 0.0
     layer_norm: bool = True
     start_in_guess: bool = False
     ignore_guess_vector: bool = False
