@@ -7,6 +7,7 @@ import math
 import torch
 from torch import Tensor
 
+from v2t_plugins.attacks.vec2text.endings import Endings
 from v2t_plugins.attacks.vec2text.model import Network
 from v2t_plugins.attacks.vec2text.output_layer import FLOOR
 from v2t_plugins.attacks.vec2text.stepping import StepDecoder
@@ -33,11 +34,12 @@ def write_greedily(
     last = torch.full((n,), config.pad_id, device=states.device)
     bonus = _bonus(network, scores, last)
     decoder = StepDecoder(network, states, mask, longest=longest)
+    endings = Endings(config, n, states.device)
     for position in range(longest):
         logits = _widened(decoder.advance(last))
         if bonus is not None:
             logits = logits + bonus
-        last = logits.argmax(dim=1)
+        last = endings.decide(logits, first=not position).argmax(dim=1)
         written[rows, position] = last
         if bonus is not None:
             _strike(network, bonus, last)
@@ -47,6 +49,7 @@ def write_greedily(
         # Moving the caches costs about a step, so it waits until a quarter has ended.
         if going.float().mean() < 0.75:
             rows, last = rows[going], last[going]
+            endings.keep(going)
             bonus = bonus[going] if bonus is not None else None
             decoder.keep_texts(going.nonzero()[:, 0])
     return _blank_after_end(written, config.end_id, config.pad_id)
@@ -138,17 +141,20 @@ def write_beams(
     bonus = _bonus(network, scores, last)
     held = _Beams(n, beams, longest, config.pad_id, states.device)
     decoder = StepDecoder(network, states, mask, longest=longest, beams=beams)
+    endings = Endings(config, n * beams, states.device)
     for position in range(longest):
         logits = _widened(decoder.advance(last))
         if bonus is not None:
             logits = logits + bonus
-        parents = held.grow(logits.float().log_softmax(dim=1), position, config.end_id)
+        logits = endings.decide(logits.float(), first=not position)
+        parents = held.grow(logits.log_softmax(dim=1), position, config.end_id)
         if not held.live.any() or position + 1 == longest:
             found[rows] = held.done
             break
         offsets = torch.arange(len(rows), device=states.device).unsqueeze(1) * beams
         parents = (parents + offsets).flatten()
         decoder.follow(parents)
+        endings.keep(parents)
         last = held.open[:, :, position].flatten()
         if bonus is not None:
             bonus = bonus[parents]
@@ -160,6 +166,8 @@ def write_beams(
             held.keep(left)
             decoder.keep_texts(left)
             last = last.view(-1, beams)[left].flatten()
+            offsets = torch.arange(beams, device=states.device)
+            endings.keep((left.unsqueeze(1) * beams + offsets).flatten())
             if bonus is not None:
                 bonus = bonus.view(-1, beams, bonus.shape[1])[left].flatten(0, 1)
     used = (found != config.pad_id).flatten(0, 1).any(dim=0).nonzero()
