@@ -60,7 +60,24 @@ TRAININGS: Mapping[str, Mapping[str, Any]] = {
             "shared": "true",
             "store": "int8",
         },
-    }
+    },
+    # The demo inverter that a package carries, with more time than a first run would take.
+    "demo": {
+        "demo": True,
+        "size": "tiny",
+        "steps": 3000,
+        "batch_size": 128,
+        "options": {
+            "corrector_steps": "2000",
+            "hypotheses": "8000",
+            "learning_rate": "0.003",
+            "optimizer": "muon",
+            "pseudo_tokens": "4",
+            "shared": "true",
+            "store": "int8",
+            "vocabulary": "6000",
+        },
+    },
 }
 
 
