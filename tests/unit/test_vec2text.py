@@ -96,6 +96,12 @@ def held_out(embedder: Embedder) -> tuple[list[str], Vectors]:
     return texts, embedder.embed(texts, "document")
 
 
+def moved_off(vectors: Vectors) -> Vectors:
+    """Return vectors that no text lands on, so that the first guess is not the text."""
+    noise = np.random.Generator(np.random.PCG64(0)).normal(0, 0.15, vectors.shape)
+    return (vectors + noise).astype(np.float32)
+
+
 def words_right(guesses: list[str], texts: list[str]) -> float:
     """Return the mean share of a text's words that the guess holds, from 0 to 1."""
     shares = [
@@ -140,7 +146,7 @@ def test_more_steps_never_come_out_further_away(
 ) -> None:
     _, vectors = held_out
     closeness = []
-    for steps in (0, 1, 2, 4):
+    for steps in (0, 1, 2, 4, 12):
         guesses = search(networks, vectors, ask(embedder), steps=steps, batch_size=64)
         closeness.append(cosine_per_pair(embedder.embed(guesses, "document"), vectors))
     assert all((later >= earlier - 1e-6).all() for earlier, later in pairwise(closeness))
@@ -150,17 +156,35 @@ def test_a_row_going_in_circles_costs_no_more_questions(
     networks: Networks, held_out: tuple[list[str], Vectors], embedder: Embedder
 ) -> None:
     few, many = ask(embedder), ask(embedder)
-    search(networks, held_out[1], few, steps=200, batch_size=64)
-    search(networks, held_out[1], many, steps=400, batch_size=64)
+    search(networks, held_out[1], few, steps=200, batch_size=64, samples=0)
+    search(networks, held_out[1], many, steps=400, batch_size=64, samples=0)
     assert few.texts_asked == many.texts_asked < 40 * 200
 
 
 def test_a_row_does_not_depend_on_its_batch(
     networks: Networks, held_out: tuple[list[str], Vectors], embedder: Embedder
 ) -> None:
-    one = search(networks, held_out[1], ask(embedder), steps=3, batch_size=1)
-    all_at_once = search(networks, held_out[1], ask(embedder), steps=3, batch_size=64)
-    assert one == all_at_once
+    # Moved off, so that no row arrives and every row comes to draw by chance.
+    vectors = moved_off(held_out[1])
+    one = search(networks, vectors, ask(embedder), steps=6, batch_size=1)
+    all_at_once = search(networks, vectors, ask(embedder), steps=6, batch_size=64)
+    backwards = search(networks, vectors[::-1].copy(), ask(embedder), steps=6, batch_size=64)
+    assert one == all_at_once == backwards[::-1]
+    assert one != search(networks, vectors, ask(embedder), steps=6, batch_size=1, samples=0)
+
+
+def test_samples_come_closer_where_corrections_come_to_rest(
+    networks: Networks, held_out: tuple[list[str], Vectors], embedder: Embedder
+) -> None:
+    vectors = moved_off(held_out[1])
+    closeness = []
+    for samples in (0, 4):
+        asking = ask(embedder)
+        texts = search(networks, vectors, asking, steps=8, batch_size=64, samples=samples)
+        closeness.append(cosine_per_pair(embedder.embed(texts, "document"), vectors))
+        assert asking.texts_asked <= len(vectors) * (2 + 8 * max(samples, 1))
+    assert (closeness[1] >= closeness[0] - 1e-6).all()
+    assert closeness[1].mean() > closeness[0].mean() + 0.01
 
 
 @pytest.mark.parametrize("dtype", ["bfloat16", "float64"])
@@ -182,9 +206,7 @@ def test_it_inverts_in_another_precision(
 def test_more_beams_come_closer_on_the_whole(
     beam: int, networks: Networks, held_out: tuple[list[str], Vectors], embedder: Embedder
 ) -> None:
-    # Moved off, so that the first guess is not the text.
-    noise = np.random.Generator(np.random.PCG64(0)).normal(0, 0.15, held_out[1].shape)
-    vectors = (held_out[1] + noise).astype(np.float32)
+    vectors = moved_off(held_out[1])
     narrow = search(networks, vectors, ask(embedder), steps=4, batch_size=64)
     wide = search(networks, vectors, ask(embedder), steps=4, batch_size=64, beam=beam)
     before = cosine_per_pair(embedder.embed(narrow, "document"), vectors)
@@ -253,7 +275,7 @@ def test_an_untrained_attack_says_so(embedder: Embedder, context: BuildContext) 
         Vec2Text(context=context).invert(np.ones((1, 64), dtype=np.float32), ask(embedder))
 
 
-@pytest.mark.parametrize("wrong", [{"steps": -1}, {"beam": 0}, {"beam": -3}])
+@pytest.mark.parametrize("wrong", [{"steps": -1}, {"beam": 0}, {"samples": -1}])
 def test_parameters_out_of_range_are_refused(wrong: dict[str, Any], context: BuildContext) -> None:
     with pytest.raises(BadParameter):
         Vec2Text(context=context, **wrong)

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 
 from v2t_bench.contracts import Space, Trace, Vectors
 from v2t_bench.threat import Oracle
@@ -21,10 +22,18 @@ class Table:
 
     guess_tokens = None
     longest_correction = None
+    most_subwords = 5
 
-    def __init__(self, after: Mapping[str, Sequence[str]], start: str = "a") -> None:
-        self.after, self.start = after, start
+    def __init__(
+        self,
+        after: Mapping[str, Sequence[str]],
+        start: str = "a",
+        by_chance: Mapping[str, Sequence[str]] | None = None,
+    ) -> None:
+        self.after, self.start, self.by_chance = after, start, by_chance or {}
         self.corrected: list[str] = []
+        self.heats: list[float] = []
+        self.drawn_from: list[str] = []
 
     def first_drafts(self, vectors: Vectors, longest: int | None = None) -> list[Draft]:
         return [self.draft(self.start) for _ in vectors]
@@ -34,6 +43,25 @@ class Table:
     ) -> list[list[Draft]]:
         self.corrected += [guess.text for guess in guesses]
         return [[self.draft(text) for text in self.after[g.text][:beams]] for g in guesses]
+
+    def draws(
+        self,
+        vectors: Vectors,
+        guesses: Sequence[Draft],
+        landed: Vectors,
+        *,
+        chances: NDArray[np.float32],
+        heat: Sequence[float],
+    ) -> list[list[Draft]]:
+        """The first chance of a text says which of a guess's `by_chance` it is."""
+        assert chances.shape[2] == self.most_subwords
+        np.testing.assert_allclose(landed, np.stack([at(CHANCY[g.text]) for g in guesses]))
+        self.drawn_from += [guess.text for guess in guesses]
+        self.heats += heat
+        return [
+            [self.draft(of[int(chance * len(of))]) for chance in row[:, 0]]
+            for row, of in zip(chances, (self.by_chance[g.text] for g in guesses), strict=True)
+        ]
 
     def draft(self, text: str) -> Draft:
         return Draft(tuple(map(ord, text)), text)
@@ -66,19 +94,19 @@ WHERE = {"a": 60.0, "b": 40.0, "c": 10.0, "d": 50.0}
 
 
 def test_best_keeps_what_came_closest() -> None:
-    trace, _, _ = look(Table(CIRCLE), WHERE, steps=20)
+    trace, _, _ = look(Table(CIRCLE), WHERE, steps=20, samples=0)
     assert trace.text == "c"
     assert [round_.text for round_ in trace.rounds] == ["a", "b", "c", "d"]
 
 
-def test_best_ends_where_a_text_comes_again_and_asks_for_each_once() -> None:
-    _, corrected, asked = look(Table(CIRCLE), WHERE, steps=20)
+def test_without_samples_best_ends_where_a_text_comes_again_and_asks_for_each_once() -> None:
+    _, corrected, asked = look(Table(CIRCLE), WHERE, steps=20, samples=0)
     assert corrected == ["a", "b", "c", "d"]
     assert asked == ["a", "b", "c", "d"]
 
 
 def test_cosines_are_those_of_the_angles() -> None:
-    trace, _, _ = look(Table(CIRCLE), WHERE, steps=20)
+    trace, _, _ = look(Table(CIRCLE), WHERE, steps=20, samples=0)
     cosines = [round_.cosine for round_ in trace.rounds]
     np.testing.assert_allclose(cosines, np.cos(np.radians([60, 40, 10, 50])), atol=1e-6)
 
@@ -103,18 +131,58 @@ def test_parity_that_remembers_nothing_gives_the_same_at_more_cost(steps: int) -
     assert len(corrected) == steps
 
 
+# Greedily a comes to rest at b; by chance b leads to c, d or b again, and c to e or b.
+RESTS = {"a": ["b"], "b": ["b"], "c": ["b"], "d": ["b"], "e": ["b"]}
+BY_CHANCE = {"b": ["c", "d", "b"], "c": ["e", "b"]}
+CHANCY = {"a": 60.0, "b": 40.0, "c": 10.0, "d": 50.0, "e": 0.0}
+
+
+def test_a_row_at_rest_goes_on_by_chance_from_its_closest_guess_until_it_arrives() -> None:
+    table = Table(RESTS, by_chance=BY_CHANCE)
+    trace, _, asked = look(table, CHANCY, steps=50, samples=4)
+    assert trace.text == "e"
+    assert set(table.drawn_from) == {"b", "c"}
+    assert sorted(asked) == ["a", "b", "c", "d", "e"]
+    assert trace.rounds[-1].step < 50
+
+
+def test_without_samples_a_row_at_rest_stays_there() -> None:
+    table = Table(RESTS, by_chance=BY_CHANCE)
+    trace, _, _ = look(table, CHANCY, steps=50, samples=0)
+    assert (trace.text, table.drawn_from) == ("b", [])
+
+
+def test_chance_is_asked_only_where_correcting_brings_nothing_new() -> None:
+    table = Table(RESTS, by_chance=BY_CHANCE)
+    trace, _, _ = look(table, CHANCY, steps=1, samples=4)
+    assert (trace.text, table.drawn_from) == ("b", [])
+
+
+def test_draws_that_bring_nothing_new_heat_up_the_next() -> None:
+    table = Table(RESTS, by_chance={"b": ["b"]})
+    trace, _, _ = look(table, CHANCY, steps=5, samples=2)
+    assert trace.text == "b"
+    assert table.heats == [1.0, 2.0, 3.0, 4.0]
+
+
+def test_parity_draws_nothing() -> None:
+    table = Table(RESTS, by_chance=BY_CHANCE)
+    look(table, CHANCY, steps=9, samples=4, mode="parity")
+    assert table.drawn_from == []
+
+
 # a leads to b and c; b is closer, but only c leads to the target.
 FORK = {"a": ["b", "c"], "b": ["b", "e"], "c": ["d", "e"], "d": ["d", "d"], "e": ["e", "e"]}
 PLACES = {"a": 60.0, "b": 20.0, "c": 40.0, "d": 1.0, "e": 70.0}
 
 
 def test_one_beam_follows_the_likeliest_and_two_find_what_lies_behind() -> None:
-    assert look(Table(FORK), PLACES, steps=9)[0].text == "b"
-    assert look(Table(FORK), PLACES, steps=9, beam=2)[0].text == "d"
+    assert look(Table(FORK), PLACES, steps=9, samples=0)[0].text == "b"
+    assert look(Table(FORK), PLACES, steps=9, samples=0, beam=2)[0].text == "d"
 
 
 def test_best_corrects_no_text_twice() -> None:
-    _, corrected, asked = look(Table(FORK), PLACES, steps=9, beam=2)
+    _, corrected, asked = look(Table(FORK), PLACES, steps=9, beam=2, samples=0)
     assert sorted(corrected) == sorted(set(corrected))
     assert sorted(asked) == sorted(set(asked))
 
@@ -134,7 +202,8 @@ def test_parity_lets_only_the_candidates_of_a_step_compete() -> None:
 @pytest.mark.parametrize("mode", ["best", "parity"])
 def test_too_few_different_candidates_are_no_error(mode: str) -> None:
     same = {"a": ["b", "b", "b"], "b": ["b", "b", "b"]}
-    trace, _, _ = look(Table(same), {"a": 50.0, "b": 30.0}, steps=6, beam=3, mode=mode)
+    where = {"a": 50.0, "b": 30.0}
+    trace, _, _ = look(Table(same), where, steps=6, beam=3, samples=0, mode=mode)
     assert trace.text == "b"
 
 

@@ -11,7 +11,7 @@ from torch import Tensor
 from transformers import LogitsProcessor, LogitsProcessorList
 from transformers.modeling_outputs import BaseModelOutput
 
-from v2t_plugins.attacks.vec2text.generate import write_beams, write_greedily
+from v2t_plugins.attacks.vec2text.generate import write_beams, write_by_chance, write_greedily
 from v2t_plugins.attacks.vec2text.lexical import RidgeLexical
 from v2t_plugins.attacks.vec2text.model import Inverter, NetworkConfig
 from v2t_plugins.attacks.vec2text.output_layer import FLOOR
@@ -135,3 +135,70 @@ def test_a_shorter_limit_ends_every_text() -> None:
     with torch.no_grad():
         assert write_greedily(network, states, mask, scores, longest=5).shape[1] <= 5
         assert write_beams(network, states, mask, scores, beams=2, longest=5).shape[2] <= 5
+
+
+def by_chance(
+    network: Inverter, given: tuple[Tensor, Tensor, Tensor | None], chances: Tensor, **more: Any
+) -> Tensor:
+    settings: dict[str, Any] = {"temperatures": torch.ones(len(chances)), "choices": 12} | more
+    with torch.no_grad():
+        return write_by_chance(network, *given, chances=chances, **settings)
+
+
+def some_chances(*shape: int) -> Tensor:
+    return torch.rand(*shape, generator=torch.Generator().manual_seed(2))
+
+
+@pytest.mark.parametrize("lexical_words", [0, 4])
+def test_one_choice_is_greedy(lexical_words: int) -> None:
+    network = random_network(300, lexical_words=lexical_words)
+    given = read(network)
+    with torch.no_grad():
+        greedy = write_greedily(network, *given)
+    drawn = by_chance(network, given, some_chances(48, 2, LONGEST), choices=1)
+    for beam in range(2):
+        assert torch.equal(*same_width(drawn[:, beam], greedy))
+
+
+@pytest.mark.parametrize("temperature", [1.0, 0.5])
+@pytest.mark.parametrize("lexical_words", [0, 4])
+def test_a_subword_is_drawn_as_often_as_it_is_probable(
+    lexical_words: int, temperature: float
+) -> None:
+    network = random_network(12, lexical_words=lexical_words).float()
+    vectors = torch.randn(1, 8, generator=torch.Generator().manual_seed(1))
+    with torch.no_grad():
+        given = network.encode(vectors)
+    many = 1000
+    chances = torch.zeros(1, many, 2)  # the first word is the likeliest, of however many
+    chances[0, :, 1] = (torch.arange(many) + 0.5) / many
+    heat = torch.tensor([temperature])
+    drawn = by_chance(network, given, chances, temperatures=heat)[0]
+    (first,) = set(drawn[:, 0].tolist())
+    assert first != 1
+    # What the loss of the training, an implementation of its own, says of every second word.
+    with torch.no_grad():
+        losses = [network(vectors, torch.tensor([[first, word]]))["loss"] for word in range(12)]
+    expected = (-2 * torch.stack(losses) / temperature).softmax(dim=0)
+    shares = torch.bincount(drawn[:, 1], minlength=12) / many
+    torch.testing.assert_close(shares, expected, atol=2 / many, rtol=0.0)
+    few = by_chance(network, given, chances, temperatures=heat, choices=3)[0, :, 1]
+    assert set(few.tolist()) == set(expected.topk(3).indices.tolist())
+
+
+def test_a_drawn_text_does_not_depend_on_its_batch() -> None:
+    network = random_network(12, lexical_words=4)
+    states, mask, scores = read(network)
+    assert scores is not None
+    chances = some_chances(48, 3, LONGEST)
+    together = by_chance(network, (states, mask, scores), chances)
+    assert len({int((text != 0).sum()) for text in together[:, 0]}) > 3  # some leave early
+    for row in range(0, 48, 5):
+        one = slice(row, row + 1)
+        for beam in range(3):
+            alone = by_chance(
+                network,
+                (states[one], mask[one], scores[one]),
+                chances[one, beam : beam + 1],
+            )
+            assert torch.equal(*same_width(alone[0], together[one, beam]))

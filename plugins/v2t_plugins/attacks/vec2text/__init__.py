@@ -92,8 +92,10 @@ class Vec2Text:
         steps: Corrections; 0 gives the base model's own text.
         beam: Guesses corrected at a time, and texts tried for each (the paper's sequence
             beam search, whose inner search is a token beam of the same width).
-        search: ``best`` keeps what came closest and ends where nothing new comes up;
-            ``parity`` is the search of vec2text 0.0.13, step for step.
+        samples: Texts drawn from the corrector in a step that brings nothing new otherwise,
+            by chances that target and step decide; 0: a text ends there. Not for ``parity``.
+        search: ``best`` keeps what came closest; ``parity`` is the search of vec2text
+            0.0.13, step for step.
         start: A text to correct in place of the base model's (paper, table 5): itself,
             ``word*32`` for repetitions, or ``random`` for random subwords.
         feedback: False: the corrector is not shown where its guess landed (paper, section 7).
@@ -106,6 +108,7 @@ class Vec2Text:
 
     steps: int = 20
     beam: int = 1
+    samples: int = 4
     search: Literal["best", "parity"] = "best"
     start: str | None = None
     feedback: bool | None = None
@@ -124,6 +127,8 @@ class Vec2Text:
             raise BadParameter(f"vec2text: steps must be 0 or more, not {self.steps}")
         if self.beam < 1:
             raise BadParameter(f"vec2text: beam must be 1 or more, not {self.beam}")
+        if self.samples < 0:
+            raise BadParameter(f"vec2text: samples must be 0 or more, not {self.samples}")
         if self.beam > 1 and not self.steps:
             raise BadParameter(
                 f"vec2text: beam={self.beam} follows guesses from step to step, and steps=0 has "
@@ -219,6 +224,7 @@ class Vec2Text:
             oracle=oracle,
             steps=self.steps,
             beam=self.beam,
+            samples=self.samples,
             mode=self.search,
             start=self._beginning(networks),
             batch_size=self.context.batch_size or BATCH_SIZE,

@@ -1,4 +1,4 @@
-"""Writing texts from encoder states: greedily, or by token beam search."""
+"""Writing texts from encoder states: greedily, by token beam search, or by chance."""
 
 from __future__ import annotations
 
@@ -172,6 +172,71 @@ def write_beams(
                 bonus = bonus.view(-1, beams, bonus.shape[1])[left].flatten(0, 1)
     used = (found != config.pad_id).flatten(0, 1).any(dim=0).nonzero()
     return found[:, :, : int(used.max()) + 1 if len(used) else 1]
+
+
+def write_by_chance(
+    network: Network,
+    states: Tensor,
+    mask: Tensor,
+    scores: Tensor | None,
+    *,
+    chances: Tensor,
+    temperatures: Tensor,
+    choices: int,
+) -> Tensor:
+    """Return ``k`` texts drawn for each row, (n, k, t), padded after the end token.
+
+    Each subword is one of the likeliest. Laid end to end, likeliest first, as long as they
+    are probable, it is the one on which the chance of its position falls.
+
+    Args:
+        network, states, mask, scores: As the other ways of writing take them.
+        chances: From 0 to 1, 1 excluded, (n, k, t); ``t`` is the most subwords written. A
+            text depends on its own alone, so neither batch nor order matters.
+        temperatures: What the logits of a row are divided by, (n,).
+        choices: How many of the likeliest; 1 is greedy.
+    """
+    config = network.shape
+    n, k, longest = chances.shape
+    written = torch.full((n, k, longest), config.pad_id, device=states.device)
+    rows = torch.arange(n, device=states.device)
+    last = torch.full((n * k,), config.pad_id, device=states.device)
+    going = torch.ones_like(last, dtype=torch.bool)
+    if scores is not None:
+        scores = scores.repeat_interleave(k, dim=0)
+    bonus = _bonus(network, scores, last)
+    decoder = StepDecoder(network, states, mask, longest=longest, beams=k)
+    for position in range(longest):
+        logits = _widened(decoder.advance(last))
+        if bonus is not None:
+            logits = logits + bonus
+        heat = temperatures[rows].repeat_interleave(k)
+        last = _drawn(logits, heat, chances[rows, :, position].flatten(), choices)
+        written[rows, :, position] = last.view(-1, k)
+        if bonus is not None:
+            _strike(network, bonus, last)
+        going &= last != config.end_id
+        live = going.view(-1, k).any(dim=1)
+        if not live.any():
+            break
+        if live.float().mean() < 0.75:
+            left = live.nonzero()[:, 0]
+            rows = rows[left]
+            decoder.keep_texts(left)
+            last, going = (each.view(-1, k)[left].flatten() for each in (last, going))
+            if bonus is not None:
+                bonus = bonus.view(-1, k, bonus.shape[1])[left].flatten(0, 1)
+    texts = _blank_after_end(written.flatten(0, 1), config.end_id, config.pad_id)
+    return texts.view(n, k, -1)
+
+
+def _drawn(logits: Tensor, heat: Tensor, chances: Tensor, choices: int) -> Tensor:
+    """Return an id for each row of logits, (n, v), by its temperature and its chance, (n,)."""
+    best, ids = logits.topk(min(choices, logits.shape[1]), dim=1)
+    ends = (best.float() / heat.unsqueeze(1)).softmax(dim=1).cumsum(dim=1)  # (n, choices)
+    # Rounding may leave the last end a little short of 1.
+    at = torch.searchsorted(ends, chances.unsqueeze(1) * ends[:, -1:], right=True)
+    return ids.gather(1, at.clamp_(max=ids.shape[1] - 1))[:, 0]
 
 
 def _gathered(texts: Tensor, places: Tensor) -> Tensor:

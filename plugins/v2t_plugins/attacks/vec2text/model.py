@@ -236,7 +236,8 @@ class Corrector(Network):
         """Return inputs (n, positions, d_model) and mask (n, positions).
 
         ``| target | guess | target - guess | words of the guess`` where ``|`` is the end
-        token, then the likely subwords. ``guesses`` (n, t) is padded with the padding id.
+        token; likely subwords stand before the guess, whose padding then moves nothing.
+        ``guesses`` (n, t) is padded with the padding id.
         """
         if self.shape.ignore_guess_vector:
             guess_vectors = vectors
@@ -250,15 +251,13 @@ class Corrector(Network):
             self.spread(self.embedding_transform_3, guess_vectors),
             separator,
             self.spread(self.embedding_transform_2, vectors - guess_vectors),
+            *([self.likely(scores)] if scores is not None else []),
             separator,
             self.words(guesses),
         ]
-        if scores is not None:
-            parts.append(self.likely(scores))
         inputs = torch.cat([part.to(parts[1].dtype) for part in parts], dim=1)
         mask = torch.ones(inputs.shape[:2], dtype=torch.long, device=inputs.device)
-        first = 4 + 3 * self.shape.pseudo_tokens
-        mask[:, first : first + guesses.shape[1]] = (guesses != self.shape.pad_id).long()
+        mask[:, -guesses.shape[1] :] = (guesses != self.shape.pad_id).long()
         return self.layernorm(inputs), mask
 
     def encode(

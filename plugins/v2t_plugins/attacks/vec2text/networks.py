@@ -9,12 +9,13 @@ from typing import Any
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 from transformers import PreTrainedTokenizerBase
 
 from v2t_bench.contracts import Vectors
 from v2t_bench.errors import CorruptArtifact
-from v2t_plugins.attacks.vec2text.generate import write_beams, write_greedily
+from v2t_plugins.attacks.vec2text.generate import write_beams, write_by_chance, write_greedily
 from v2t_plugins.attacks.vec2text.lexical import Lexical
 from v2t_plugins.attacks.vec2text.model import Corrector, Inverter, NetworkConfig
 from v2t_plugins.attacks.vec2text.shared import Shared
@@ -26,6 +27,12 @@ BATCH_SIZE = 128
 # The files of a checkpoint: both networks, or the one that is both, and what is beside them.
 BASE, CORRECTOR, SHARED = "base.safetensors", "corrector.safetensors", "shared.safetensors"
 LEXICAL = "lexical.safetensors"
+
+# Of corrections drawn by chance. On 100 sentences of Wikipedia, with a weak inverter of MiniLM,
+# 5 steps of 4 samples brought the cosine from 0.476 to 0.545 at 0.4 and 0.541 at 1.0, BLEU on
+# normalised texts from 4.6 to 5.0 at 0.4; at 1.0 it fell to 4.1.
+TEMPERATURE = 0.4
+CHOICES = 50
 
 Ids = tuple[int, ...]
 
@@ -150,24 +157,61 @@ class Networks:
 
         ``fast`` as for `first_guesses`.
         """
+        corrector, longest = self._correcting(), self.longest_correction
+        with torch.no_grad(), _precision(self.device, fast):
+            states = self._read(corrector, vectors, guesses, guess_vectors)
+            if beams == 1:
+                written = write_greedily(corrector, *states, longest=longest)
+            else:
+                written = write_beams(corrector, *states, beams=beams, longest=longest)
+                written = written.flatten(0, 1)
+        return _by_row(self._drafts(written), beams)
+
+    def draws(
+        self,
+        vectors: Vectors,
+        guesses: Sequence[Draft],
+        guess_vectors: Vectors,
+        *,
+        chances: NDArray[np.float32],
+        heat: Sequence[float],
+    ) -> list[list[Draft]]:
+        """Return ``k`` corrections drawn by chance for each target, guess, and guess's vector.
+
+        Args:
+            vectors, guesses, guess_vectors: As for `corrections`.
+            chances: What decides, (n, k, `most_subwords`); see `write_by_chance`.
+            heat: By how much the temperature of each row is raised; 1: not at all.
+        """
+        corrector = self._correcting()
+        with torch.no_grad(), _precision(self.device, fast=False):
+            written = write_by_chance(
+                corrector,
+                *self._read(corrector, vectors, guesses, guess_vectors),
+                chances=torch.from_numpy(chances).to(self.device),
+                temperatures=torch.tensor([TEMPERATURE * each for each in heat]).to(self.device),
+                choices=CHOICES,
+            )
+        return _by_row(self._drafts(written.flatten(0, 1)), chances.shape[1])
+
+    @property
+    def most_subwords(self) -> int:
+        """Return how many subwords a correction has at most, the end token included."""
+        return self.longest_correction or self.config.max_length
+
+    def _correcting(self) -> Corrector:
         if self.corrector is None:
             raise CorruptArtifact("vec2text has no corrector here, so it can only do steps=0")
+        return self.corrector
+
+    def _read(
+        self, corrector: Corrector, vectors: Vectors, guesses: Sequence[Draft], landed: Vectors
+    ) -> tuple[Tensor, Tensor, Tensor | None]:
         longest = max(len(guess.ids) for guess in guesses)
         ids = torch.full((len(guesses), longest), self.config.pad_id)
         for row, guess in zip(ids, guesses, strict=True):
             row[: len(guess.ids)] = torch.tensor(guess.ids)
-        with torch.no_grad(), _precision(self.device, fast):
-            states = self.corrector.encode(
-                self._tensor(vectors), self._tensor(guess_vectors), ids.to(self.device)
-            )
-            if beams == 1:
-                written = write_greedily(self.corrector, *states, longest=self.longest_correction)
-            else:
-                written = write_beams(
-                    self.corrector, *states, beams=beams, longest=self.longest_correction
-                ).flatten(0, 1)
-        drafts = self._drafts(written)
-        return [drafts[start : start + beams] for start in range(0, len(drafts), beams)]
+        return corrector.encode(self._tensor(vectors), self._tensor(landed), ids.to(self.device))
 
     def draft(self, text: str) -> Draft:
         """Return a guess of somebody's own, cut to what the networks write."""
@@ -197,6 +241,10 @@ class Networks:
 
     def _with_start(self, ids: Ids) -> Ids:
         return (self.config.pad_id, *ids) if self.config.start_in_guess else ids
+
+
+def _by_row(drafts: list[Draft], each: int) -> list[list[Draft]]:
+    return [drafts[start : start + each] for start in range(0, len(drafts), each)]
 
 
 def _real(ids: list[int], config: NetworkConfig) -> Ids:

@@ -1,7 +1,8 @@
 """Guessing a text, and correcting the guess by looking where it lands.
 
 Two searches over the same networks. `best` is ours: every text tried is kept with its
-cosine, and each step corrects the closest ones that were not corrected yet. `parity` is
+cosine, and each step corrects the closest ones that were not corrected yet; where that
+brings no new text, corrections of the closest of all are drawn by chance. `parity` is
 that of vec2text 0.0.13 step for step: only the candidates of a step compete, nothing
 better is kept, and with one beam nothing is compared at all. A correction depends on the
 target and the guess alone, so what was corrected once is remembered, and a row that comes
@@ -12,7 +13,7 @@ circle it goes in.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
 import numpy as np
@@ -21,70 +22,13 @@ import torch
 from v2t_bench.contracts import Round, Trace, Vectors
 from v2t_bench.scoring.cosine import cosine_per_pair
 from v2t_bench.threat import Oracle
-from v2t_plugins.attacks.vec2text.networks import BATCH_SIZE, Draft, Ids, Networks
+from v2t_plugins.attacks.vec2text.networks import BATCH_SIZE, Draft, Networks
+from v2t_plugins.attacks.vec2text.tried import Node, Row, State, closeness
 
 Mode: TypeAlias = Literal["best", "parity"]
 
 # Float32 vectors of one text differ by about 1e-7 between two batches: nothing comes closer.
 _ARRIVED = 1 - 1e-6
-
-
-@dataclass(eq=False)
-class _Node:
-    """A guess in the search of one row; ``after`` are its corrections once they are known."""
-
-    draft: Draft
-    vector: Vectors | None = None  # (d,)
-    cosine: float | None = None
-    after: list[_Node] | None = None
-
-
-_State: TypeAlias = tuple[_Node, ...]
-
-
-@dataclass(eq=False)
-class _Row:
-    """The search of one text.
-
-    Args:
-        target: Its vector, (d,).
-        answer: What is said of it so far.
-        nodes: Every guess made of it, by its subwords.
-        rounds: If they are kept.
-        waiting: For `best`: guesses not corrected yet, closest first.
-        seen: For `best`: texts tried. By text: two spellings of one text land on one spot.
-        history: For `parity`: the guesses followed after each step.
-    """
-
-    target: Vectors
-    answer: _Node
-    nodes: dict[Ids, _Node] = field(default_factory=dict)
-    rounds: list[Round] = field(default_factory=list)
-    waiting: list[_Node] = field(default_factory=list)
-    seen: set[str] = field(default_factory=set)
-    history: list[_State] = field(default_factory=list)
-
-    def __post_init__(self) -> None:
-        """Begin at the first guess."""
-        self.nodes[self.answer.draft.ids] = self.answer
-        self.waiting.append(self.answer)
-        self.seen.add(self.answer.draft.text)
-        self.history.append((self.answer,))
-
-    def node(self, draft: Draft) -> _Node:
-        """Return the node of a guess, the one there is if it was made before."""
-        return self.nodes.setdefault(draft.ids, _Node(draft))
-
-    def fresh(self, corrected: Iterable[_Node]) -> list[_Node]:
-        """Return corrections with a text not seen before, and take note of them."""
-        fresh = []
-        for node in corrected:
-            for after in node.after or ():
-                if after.draft.text not in self.seen:
-                    self.seen.add(after.draft.text)
-                    fresh.append(after)
-            node.after, node.vector = [], None  # it does not come to its turn again
-        return fresh
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -96,6 +40,8 @@ class Search:
         oracle: Embeds guesses.
         steps: Corrections; 0 gives the base model's own text.
         beam: Guesses followed at a time, and texts tried for each.
+        samples: For `best`: texts drawn for a row where correcting brings nothing new; 0: the
+            row ends.
         mode: See the module.
         start: Makes the first guess of a target, in place of the base model.
         batch_size: Rows worked on at once.
@@ -109,6 +55,7 @@ class Search:
     oracle: Oracle
     steps: int = 20
     beam: int = 1
+    samples: int = 4
     mode: Mode = "best"
     start: Callable[[Vectors], str] | None = None
     batch_size: int = BATCH_SIZE
@@ -126,7 +73,7 @@ class Search:
         """Return the answer for each of ``vectors``, (n, d), in subwords too."""
         return [row.answer.draft for row in self._rows(vectors)]
 
-    def _rows(self, vectors: Vectors) -> Iterator[_Row]:
+    def _rows(self, vectors: Vectors) -> Iterator[Row]:
         for place in range(0, len(vectors), self.batch_size):
             rows = self._begin(vectors[place : place + self.batch_size])
             if self.trace:
@@ -135,7 +82,7 @@ class Search:
                 (self._best if self.mode == "best" else self._parity)(rows)
             yield from rows
 
-    def _begin(self, targets: Vectors) -> list[_Row]:
+    def _begin(self, targets: Vectors) -> list[Row]:
         # vec2text 0.0.13 lets a text that is not corrected be as long as a correction.
         alone = self.mode == "parity" and not self.steps
         longest = self.networks.longest_correction if alone else None
@@ -143,10 +90,10 @@ class Search:
             drafts = self.networks.first_drafts(targets, longest=longest)
         else:
             drafts = [self.networks.draft(self.start(target)) for target in targets]
-        return [_Row(target, _Node(draft)) for target, draft in zip(targets, drafts, strict=True)]
+        return [Row(target, Node(draft)) for target, draft in zip(targets, drafts, strict=True)]
 
     # ------------------------------------------------------------------ shared
-    def _embed(self, nodes: Iterable[tuple[_Row, _Node]]) -> None:
+    def _embed(self, nodes: Iterable[tuple[Row, Node]]) -> None:
         """Give the nodes their vectors and cosines; a text is asked once."""
         lacking = [(row, node) for row, node in nodes if node.vector is None]
         texts = list(dict.fromkeys(node.draft.text for _, node in lacking))
@@ -160,7 +107,7 @@ class Search:
         for (_, node), vector, cosine in zip(lacking, vectors, close.tolist(), strict=True):
             node.vector, node.cosine = vector, cosine
 
-    def _correct(self, wanted: Sequence[tuple[_Row, _Node]]) -> None:
+    def _correct(self, wanted: Sequence[tuple[Row, Node]]) -> None:
         """Give the nodes their corrections."""
         if self.remember:
             wanted = [(row, node) for row, node in wanted if node.after is None]
@@ -179,7 +126,7 @@ class Search:
             for (row, node), drafts in zip(part, tried, strict=True):
                 node.after = [row.node(draft) for draft in drafts]
 
-    def _look(self, nodes: Sequence[tuple[_Row, _Node]], step: int) -> None:
+    def _look(self, nodes: Sequence[tuple[Row, Node]], step: int) -> None:
         """Add a round to each row: where its node stands."""
         self._embed(nodes)
         for row, node in nodes:
@@ -187,35 +134,58 @@ class Search:
             row.rounds.append(Round(step=step, text=node.draft.text, cosine=cosine))
 
     # ------------------------------------------------------------------ best
-    def _best(self, rows: list[_Row]) -> None:
+    def _best(self, rows: list[Row]) -> None:
         self._embed((row, row.answer) for row in rows)
         for step in range(1, self.steps + 1):
-            going = [row for row in rows if row.waiting and not _arrived(row.answer)]
+            going = [row for row in rows if row.waiting or self.samples]
+            going = [row for row in going if not _arrived(row.answer)]
             if not going:
                 break
             turns = [row.waiting[: self.beam] for row in going]
             self._correct(
                 [(r, node) for r, turn in zip(going, turns, strict=True) for node in turn]
             )
-            tried = [row.fresh(turn) for row, turn in zip(going, turns, strict=True)]
+            tried = [row.corrected(turn) for row, turn in zip(going, turns, strict=True)]
+            dry = {place for place, fresh in enumerate(tried) if self.samples and not fresh}
+            self._draw([(going[place], tried[place]) for place in sorted(dry)], step)
             self._embed((r, node) for r, fresh in zip(going, tried, strict=True) for node in fresh)
-            for row, fresh in zip(going, tried, strict=True):
-                left = sorted(row.waiting[self.beam :] + fresh, key=_closeness, reverse=True)
+            for place, (row, fresh) in enumerate(zip(going, tried, strict=True)):
+                # A drawn text that is no closer is not worth a step of its own.
+                follow = [node for node in fresh if closeness(node) > closeness(row.answer)]
+                left = row.waiting[self.beam :] + (follow if place in dry else fresh)
+                left.sort(key=closeness, reverse=True)
                 # What cannot come to its turn any more needs no memory.
                 row.waiting = left[: self.beam * (self.steps - step)]
                 row.nodes.clear()
                 if fresh:
-                    closest = max(fresh, key=_closeness)
-                    row.answer = max(row.answer, closest, key=_closeness)
+                    closest = max(fresh, key=closeness)
+                    row.answer = max(row.answer, closest, key=closeness)
                     if self.trace:
                         self._look([(row, closest)], step)
 
+    def _draw(self, dry: list[tuple[Row, list[Node]]], step: int) -> None:
+        """Fill the empty list beside each row with corrections of its answer, by chance."""
+        for place in range(0, len(dry), self.batch_size):
+            part = dry[place : place + self.batch_size]
+            answers = [row.answer for row, _ in part]
+            longest = self.networks.most_subwords
+            drawn = self.networks.draws(
+                np.stack([row.target for row, _ in part]),
+                [node.draft for node in answers],
+                np.stack([node.vector for node in answers if node.vector is not None]),
+                chances=np.stack([row.chances(step, self.samples, longest) for row, _ in part]),
+                # Draws that brought nothing new heat up the next.
+                heat=[1.0 + row.dry for row, _ in part],
+            )
+            for (row, fresh), drafts in zip(part, drawn, strict=True):
+                fresh += row.drawn(drafts)
+
     # ------------------------------------------------------------------ parity
-    def _parity(self, rows: list[_Row]) -> None:
+    def _parity(self, rows: list[Row]) -> None:
         going = rows
         for step in range(1, self.steps + 1):
             if step == 1 and self.start is not None:
-                states: list[_State] = [
+                states: list[State] = [
                     (row.node(self.networks.draft(self.start(row.target))),) for row in going
                 ]
             else:
@@ -232,7 +202,7 @@ class Search:
                     stay.append(row)
             going = stay
 
-    def _advance(self, going: list[_Row], *, last: bool) -> list[_State]:
+    def _advance(self, going: list[Row], *, last: bool) -> list[State]:
         """Return the next state of each row: of the last step, the one closest candidate."""
         if not self.remember:
             for node in (node for row in going for node in row.nodes.values()):
@@ -251,7 +221,7 @@ class Search:
                     node.vector = None  # asked again if it is ever chosen
         return states
 
-    def _read_off(self, history: list[_State], at: int, step: int) -> _Node:
+    def _read_off(self, history: list[State], at: int, step: int) -> Node:
         """Return the answer of a row whose state of ``step`` is that of step ``at``."""
         around = step - at
         if self.beam == 1:
@@ -260,31 +230,27 @@ class Search:
         return _closest(_candidates(history[at + (self.steps - 1 - at) % around]))
 
 
-def _arrived(node: _Node) -> bool:
+def _arrived(node: Node) -> bool:
     return node.cosine is not None and node.cosine >= _ARRIVED
 
 
-def _closeness(node: _Node) -> float:
-    return -2.0 if node.cosine is None else node.cosine
-
-
-def _candidates(state: _State) -> list[_Node]:
+def _candidates(state: State) -> list[Node]:
     return [after for node in state for after in node.after or ()]
 
 
-def _ranked(pool: list[_Node]) -> list[int]:
+def _ranked(pool: list[Node]) -> list[int]:
     # As the reference ranks, since equal cosines are ordered by what topk does.
-    scores = torch.tensor([_closeness(node) for node in pool], dtype=torch.float64)
+    scores = torch.tensor([closeness(node) for node in pool], dtype=torch.float64)
     ranked: list[int] = scores.topk(len(pool)).indices.tolist()
     return ranked
 
 
-def _closest(pool: list[_Node]) -> _Node:
-    scores = torch.tensor([_closeness(node) for node in pool], dtype=torch.float64)
+def _closest(pool: list[Node]) -> Node:
+    scores = torch.tensor([closeness(node) for node in pool], dtype=torch.float64)
     return pool[int(scores.argmax())]
 
 
-def _closest_unlike(pool: list[_Node], wanted: int) -> _State:
+def _closest_unlike(pool: list[Node], wanted: int) -> State:
     """Return the closest different nodes; the last again where there are too few.
 
     The reference stops with an error there.
