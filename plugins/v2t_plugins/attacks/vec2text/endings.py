@@ -23,11 +23,18 @@ class Endings:
         config: Of the network; where its ``end_below`` is 0 the likeliest subword decides.
         n: Texts, or beams of texts.
         device: Of the logits.
+        chances: Where each text is to end, (n,), in place of ``end_below``: by chances drawn
+            evenly from 0 to 1, texts come out as long as the network believes they are.
     """
 
-    def __init__(self, config: NetworkConfig, n: int, device: torch.device) -> None:
+    def __init__(
+        self, config: NetworkConfig, n: int, device: torch.device, chances: Tensor | None = None
+    ) -> None:
         self.config = config
         self.going_on = torch.ones(n, device=device)
+        self.below = torch.full_like(self.going_on, config.end_below)
+        if chances is not None:
+            self.below = chances.to(self.going_on)
 
     def decide(self, logits: Tensor, *, first: bool) -> Tensor:
         """Return ``logits`` (n, v) with the end token ruled out, or everything else.
@@ -38,11 +45,11 @@ class Endings:
             return logits
         end = self.config.end_id
         self.going_on = self.going_on * (1 - logits.softmax(dim=1)[:, end].float())
-        ends = (self.going_on < self.config.end_below) & (not first)
+        ends = (self.going_on < self.below) & (not first)
         decided = logits.masked_fill(ends.unsqueeze(1), -torch.inf)
         decided[:, end] = torch.where(ends, 0.0, -torch.inf).to(logits.dtype)
         return decided
 
     def keep(self, rows: Tensor) -> None:
         """Go on with some of the texts, by their places or by a mask."""
-        self.going_on = self.going_on[rows]
+        self.going_on, self.below = self.going_on[rows], self.below[rows]

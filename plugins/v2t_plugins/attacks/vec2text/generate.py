@@ -192,7 +192,8 @@ def write_by_chance(
     Args:
         network, states, mask, scores: As the other ways of writing take them.
         chances: From 0 to 1, 1 excluded, (n, k, t); ``t`` is the most subwords written. A
-            text depends on its own alone, so neither batch nor order matters.
+            text depends on its own alone, so neither batch nor order matters. Where
+            `Endings` decide, the last chance of a text says where it ends.
         temperatures: What the logits of a row are divided by, (n,).
         choices: How many of the likeliest; 1 is greedy.
     """
@@ -206,10 +207,12 @@ def write_by_chance(
         scores = scores.repeat_interleave(k, dim=0)
     bonus = _bonus(network, scores, last)
     decoder = StepDecoder(network, states, mask, longest=longest, beams=k)
+    endings = Endings(config, n * k, states.device, chances[:, :, -1].flatten())
     for position in range(longest):
         logits = _widened(decoder.advance(last))
         if bonus is not None:
             logits = logits + bonus
+        logits = endings.decide(logits, first=not position)
         heat = temperatures[rows].repeat_interleave(k)
         last = _drawn(logits, heat, chances[rows, :, position].flatten(), choices)
         written[rows, :, position] = last.view(-1, k)
@@ -224,6 +227,7 @@ def write_by_chance(
             rows = rows[left]
             decoder.keep_texts(left)
             last, going = (each.view(-1, k)[left].flatten() for each in (last, going))
+            endings.keep((left.unsqueeze(1) * k + torch.arange(k, device=left.device)).flatten())
             if bonus is not None:
                 bonus = bonus.view(-1, k, bonus.shape[1])[left].flatten(0, 1)
     texts = _blank_after_end(written.flatten(0, 1), config.end_id, config.pad_id)
