@@ -7,7 +7,6 @@ import time
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
-from typing import TypeAlias
 
 import numpy as np
 import torch
@@ -31,21 +30,13 @@ from v2t_plugins.attacks.vec2text.choices import Choices
 from v2t_plugins.attacks.vec2text.dev import Dev
 from v2t_plugins.attacks.vec2text.lexical_training import fit_lexical
 from v2t_plugins.attacks.vec2text.model import IGNORED, Corrector, Inverter
-from v2t_plugins.attacks.vec2text.networks import (
-    BASE,
-    BATCH_SIZE,
-    CORRECTOR,
-    LEXICAL,
-    SHARED,
-    Networks,
-    encode_texts,
-)
-from v2t_plugins.attacks.vec2text.shared import Shared
+from v2t_plugins.attacks.vec2text.networks import BATCH_SIZE, Networks, encode_texts
+from v2t_plugins.attacks.vec2text.saving import save
+from v2t_plugins.attacks.vec2text.shared import Both, Shared, roles
 from v2t_plugins.attacks.vec2text.together import Together
 from v2t_plugins.batches import Collate, Rows
 from v2t_plugins.loop import Record
-from v2t_plugins.networks import read_json, save_network, save_tensors, write_json
-from v2t_plugins.subwords import save_tokenizer
+from v2t_plugins.networks import read_json, write_json
 from v2t_plugins.training import fit, seeded
 
 FEWEST_TEXTS = 20
@@ -54,7 +45,6 @@ STEPS = {"tiny": 2000, "small": 4000, "base": 100_000}
 # Tried for tiny: 4e-3 came as far in 300 steps as 2e-3 in 550. The others are scaled down
 # with the width; base is the paper's.
 LEARNING_RATE = {"tiny": 4e-3, "small": 2e-3, "base": 2e-4}
-Both: TypeAlias = tuple[Inverter, Corrector] | Shared
 
 CORRECTORS_OWN = ("corrector_steps", "feedback", "hypotheses")
 # Of a budget in minutes, after the vectors are there: for the base model, for making guesses,
@@ -94,7 +84,8 @@ def train(texts: Sequence[str], oracle: Oracle, context: TrainContext) -> TrainR
     else:
         stages = Apart(training, *networks, oracle)
     curve += stages.run()
-    training.save(networks)
+    if context.processes.is_main:
+        save(context.folder, networks, training.tokenizer, training.config, choices.store)
     recipe = training.recipe() | {
         "n_guesses": stages.n_guesses,
         "n_labels_cut": training.n_labels_cut,
@@ -175,7 +166,7 @@ class Training:
             else:
                 networks = Inverter(self.config), Corrector(self.config)
         if self.choices.init == "embedder":
-            start_from_embedder(_roles(networks)[0], self.tokenizer, oracle)
+            start_from_embedder(roles(networks)[0], self.tokenizer, oracle)
         return networks
 
     def fit_lexical(self, networks: Both) -> list[Record]:
@@ -183,7 +174,7 @@ class Training:
         if not self.config.lexical_words or self.earlier is not None:
             return []
         fitted, curve = fit_lexical(self)
-        for network in _roles(networks):
+        for network in roles(networks):
             assert network.lexical is not None
             # Half precision from the start: what is trained with is what is stored.
             network.lexical.set_fitted({name: value.half() for name, value in fitted.items()})
@@ -257,25 +248,6 @@ class Training:
             evaluate_every=EVALUATE_EVERY,
         )
 
-    def save(self, networks: Both) -> None:
-        """Write everything `Networks.load` reads, its numbers as the option ``store`` says."""
-        if not self.context.processes.is_main:
-            return
-        folder, weights = self.context.folder, self.choices.store
-        write_json(folder / "config.json", self.config.to_json())
-        save_tokenizer(self.tokenizer, folder)
-        lexical = _roles(networks)[0].lexical
-        if lexical is not None:
-            fitted = lexical.fitted()
-            # The bias of a ridge regression is of another magnitude than the rest of a row.
-            apart = [name for name in ("weight",) if name in fitted]
-            save_tensors(folder / LEXICAL, fitted, weights=weights, last_apart=apart)
-        if isinstance(networks, Shared):
-            save_network(folder / SHARED, networks, weights=weights)
-        else:
-            for name, network in zip((BASE, CORRECTOR), networks, strict=True):
-                save_network(folder / name, network, weights=weights)
-
     def recipe(self) -> Record:
         """Return every decision, defaults included."""
         return {
@@ -290,12 +262,6 @@ class Training:
             "seed": self.context.seed,
             "n_texts": len(self.texts),
         }
-
-
-def _roles(networks: Both) -> tuple[Inverter, Corrector]:
-    if isinstance(networks, Shared):
-        return networks.inverter, networks.corrector
-    return networks
 
 
 def n_labels(batch: Mapping[str, Tensor]) -> int:
