@@ -67,14 +67,11 @@ def train(texts: Sequence[str], oracle: Oracle, context: TrainContext) -> TrainR
             f"vec2text needs at least {FEWEST_TEXTS} different texts to train on, got {len(kept)}"
         )
     context.progress(f"vec2text: embedding {len(kept)} training texts")
-    clean = oracle.embed(kept, keep=True)
-    vectors = context.release(clean, kept)
-    if vectors is not clean:
-        vectors = scaled_like_targets(vectors, oracle.space)
+    clean, vectors = _embed(kept, oracle, context)
     training = Training(kept, vectors, choices, context)
     if context.dev:
-        vectors = oracle.embed(context.dev, keep=True)
-        training.dev = Dev(torch.from_numpy(vectors), training.subwords(context.dev))
+        _, targets = _embed(context.dev, oracle, context)
+        training.dev = Dev(torch.from_numpy(targets), training.subwords(context.dev))
     networks = training.fresh_networks(oracle)
     training.plan_minutes(time.monotonic() - began)
     curve = training.fit_lexical(networks)
@@ -96,6 +93,17 @@ def train(texts: Sequence[str], oracle: Oracle, context: TrainContext) -> TrainR
         ),
     }
     return TrainReport(recipe=recipe, curve=curve)
+
+
+def _embed(
+    texts: Sequence[str], oracle: Oracle, context: TrainContext
+) -> tuple[Vectors, Vectors]:
+    """Return the vectors of ``texts``, (n, d), and what of them is released, scaled alike."""
+    clean = oracle.embed(texts, keep=True)
+    released = context.release(clean, texts)
+    if released is not clean:
+        released = scaled_like_targets(released, oracle.space)
+    return clean, released
 
 
 class Training:
