@@ -47,7 +47,7 @@ STEPS = {"tiny": 2000, "small": 4000, "base": 100_000}
 LEARNING_RATE = {"tiny": 4e-3, "small": 2e-3, "base": 2e-4}
 
 CORRECTORS_OWN = ("corrector_steps", "feedback", "hypotheses")
-# Of a budget in minutes, after the vectors are there: for the base model, for making guesses,
+# Of a budget in minutes, after vectors and lexical scores are there: for the base model, for making guesses,
 # for correcting them. One network in both roles goes on learning first guesses in the last.
 SHARES = {False: (0.55, 0.15, 0.30), True: (0.45, 0.15, 0.40)}
 
@@ -73,8 +73,8 @@ def train(texts: Sequence[str], oracle: Oracle, context: TrainContext) -> TrainR
         _, targets = _embed(context.dev, oracle, context)
         training.dev = Dev(torch.from_numpy(targets), training.subwords(context.dev))
     networks = training.fresh_networks(oracle)
-    training.plan_minutes(time.monotonic() - began)
     curve = training.fit_lexical(networks)
+    training.plan_minutes(time.monotonic() - began)
     stages: Together | Apart
     if isinstance(networks, Shared):
         stages = Together(training, networks, oracle, torch.from_numpy(clean))
