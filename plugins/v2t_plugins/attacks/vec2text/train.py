@@ -6,7 +6,6 @@ import hashlib
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
-from pathlib import Path
 
 import numpy as np
 import torch
@@ -24,6 +23,7 @@ from v2t_plugins.attacks.vec2text.beginning import (
     get_tokenizer,
     ignoring_guess_vectors,
     label_lengths,
+    read_earlier,
     start_from_embedder,
 )
 from v2t_plugins.attacks.vec2text.choices import Choices
@@ -47,8 +47,8 @@ STEPS = {"tiny": 2000, "small": 4000, "base": 100_000}
 LEARNING_RATE = {"tiny": 4e-3, "small": 2e-3, "base": 2e-4}
 
 CORRECTORS_OWN = ("corrector_steps", "feedback", "hypotheses")
-# Of a budget in minutes, after vectors and lexical scores are there: for the base model, for making guesses,
-# for correcting them. One network in both roles goes on learning first guesses in the last.
+# Of a budget in minutes, after vectors and lexical scores are there: for the base model, for
+# making guesses, for correcting them. One network in both roles goes on learning first guesses in the last.
 SHARES = {False: (0.55, 0.15, 0.30), True: (0.45, 0.15, 0.40)}
 
 
@@ -56,7 +56,7 @@ def train(texts: Sequence[str], oracle: Oracle, context: TrainContext) -> TrainR
     """Fill ``context.folder`` with both networks and return what it took.
 
     Raises:
-        BadInput: there are too few different texts.
+        BadInput: there are too few different texts, or no checkpoint to begin from.
         BadParameter: an option is unknown or out of range.
     """
     began = time.monotonic()
@@ -66,9 +66,10 @@ def train(texts: Sequence[str], oracle: Oracle, context: TrainContext) -> TrainR
         raise BadInput(
             f"vec2text needs at least {FEWEST_TEXTS} different texts to train on, got {len(kept)}"
         )
+    earlier = read_earlier(choices.begin)
     context.progress(f"vec2text: embedding {len(kept)} training texts")
     clean, vectors = _embed(kept, oracle, context)
-    training = Training(kept, vectors, choices, context)
+    training = Training(kept, vectors, choices, context, earlier)
     if context.dev:
         _, targets = _embed(context.dev, oracle, context)
         training.dev = Dev(torch.from_numpy(targets), training.subwords(context.dev))
@@ -95,9 +96,7 @@ def train(texts: Sequence[str], oracle: Oracle, context: TrainContext) -> TrainR
     return TrainReport(recipe=recipe, curve=curve)
 
 
-def _embed(
-    texts: Sequence[str], oracle: Oracle, context: TrainContext
-) -> tuple[Vectors, Vectors]:
+def _embed(texts: Sequence[str], oracle: Oracle, context: TrainContext) -> tuple[Vectors, Vectors]:
     """Return the vectors of ``texts``, (n, d), and what of them is released, scaled alike."""
     clean = oracle.embed(texts, keep=True)
     released = context.release(clean, texts)
@@ -110,26 +109,31 @@ class Training:
     """One training: its data, its decisions, and its stages."""
 
     def __init__(
-        self, texts: list[str], vectors: Vectors, choices: Choices, context: TrainContext
+        self,
+        texts: list[str],
+        vectors: Vectors,
+        choices: Choices,
+        context: TrainContext,
+        earlier: Networks | None,
     ) -> None:
         self.texts, self.choices, self.context = texts, choices, context
         self.vectors = torch.from_numpy(vectors)  # (n, d)
-        self.earlier = Networks.load(Path(choices.begin)) if choices.begin else None
-        if self.earlier is not None:
-            self.tokenizer = self.earlier.tokenizer
+        self.earlier = earlier
+        if earlier is not None:
+            self.tokenizer = earlier.tokenizer
         else:
             self.tokenizer = get_tokenizer(texts, choices, context)
         lengths = label_lengths(self.tokenizer, texts)
         config = configure(self.tokenizer, lengths, self.vectors, choices, context)
-        if self.earlier is not None:
-            config = check_same_shape(self.earlier.config, config)
+        self.config = config if choices.feedback else ignoring_guess_vectors(config)
+        if earlier is not None:
+            config = self.config = check_same_shape(earlier.config, self.config)
         self.n_labels_cut = sum(length > config.max_length for length in lengths)
         if self.n_labels_cut:
             context.progress(
                 f"vec2text: {self.n_labels_cut} of {len(texts)} texts are longer than the "
                 f"{config.max_length} subwords the networks write, and are learned up to there"
             )
-        self.config = config if choices.feedback else ignoring_guess_vectors(config)
         self.ids = encode_texts(self.tokenizer, texts, self.config)  # (n, t)
         self.batch_size = context.batch_size or BATCH_SIZE
         self.learning_rate = choices.learning_rate or LEARNING_RATE[context.size]
@@ -166,8 +170,8 @@ class Training:
         """Return the networks as they are before the first step."""
         networks: Both
         if self.earlier is not None:
-            earlier: Both = self.earlier.both
-            return earlier
+            networks = self.earlier.both
+            return networks
         with seeded(self.context.seed, "vec2text weights"):
             if self.config.shared:
                 networks = Shared(self.config)
