@@ -48,7 +48,8 @@ LEARNING_RATE = {"tiny": 4e-3, "small": 2e-3, "base": 2e-4}
 
 CORRECTORS_OWN = ("corrector_steps", "feedback", "hypotheses")
 # Of a budget in minutes, after vectors and lexical scores are there: for the base model, for
-# making guesses, for correcting them. One network in both roles goes on learning first guesses in the last.
+# making guesses, for correcting them. One network in both roles goes on learning first guesses
+# in the last.
 SHARES = {False: (0.55, 0.15, 0.30), True: (0.45, 0.15, 0.40)}
 
 
