@@ -13,6 +13,9 @@ from v2t_plugins.attacks.vec2text.model import IGNORED, Corrector, Inverter, Net
 class Shared(nn.Module):
     """An `Inverter` and a `Corrector` that are one network."""
 
+    # First guesses have no use for what reads where a guess landed.
+    USES_ALL = False
+
     def __init__(self, config: NetworkConfig) -> None:
         super().__init__()
         self.inverter, self.corrector = Inverter(config), Corrector(config)
