@@ -47,7 +47,7 @@ def odd(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
     settings = {"size": "base", "max_tokens": 8, "steps": 5, "batch_size": 3, "seed": 9,
                 "fast_vectors": True, "min_tokens": 2,
                 "options": {"lexical": "none", "rounds": "3"}}  # fmt: skip
-    monkeypatch.setitem(TRAININGS, "odd", settings)  # type: ignore[arg-type]
+    monkeypatch.setitem(TRAININGS, "odd", settings)
     return settings
 
 

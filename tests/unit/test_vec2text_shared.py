@@ -125,8 +125,10 @@ class Shown:
         """Return text, guess, and the vectors of both, of every example of a stage."""
         told, found = self.stages[stage], []
         decode: Any = self.together.training.tokenizer.decode
+        # Shuffled, so that batches hold both roles in any order.
+        order = np.random.Generator(np.random.PCG64(1)).permutation(told["n"]).tolist()
         for start in range(0, told["n"], 8):
-            batch = told["collate"](list(range(start, min(start + 8, told["n"]))))
+            batch = told["collate"](order[start : start + 8])
             guesses = batch.get("guesses", [])
             for row, labels in enumerate(batch["labels"]):
                 text = decode(labels[labels != IGNORED], skip_special_tokens=True)
