@@ -19,12 +19,19 @@ def cut_unlike(
     evenly from ``min_tokens`` to ``max_tokens``; the text itself decides which.
 
     Raises:
-        BadParameter: as for `cut`, or ``min_tokens`` is above half of ``max_tokens``.
+        BadParameter: as for `cut`, or ``min_tokens`` is above half of ``max_tokens`` or
+            leaves no room for text.
     """
     if min_tokens > max_tokens // 2:
         raise BadParameter(
             f"min_tokens={min_tokens} is more than half of max_tokens={max_tokens}; give "
             f"{max_tokens // 2} or less, or leave it out"
+        )
+    if min_tokens <= embedder.special_tokens:
+        raise BadParameter(
+            f"min_tokens={min_tokens} leaves no room for text: this embedder puts "
+            f"{embedder.special_tokens} special tokens around each; give "
+            f"{embedder.special_tokens + 1} or more"
         )
     groups: dict[int, list[int]] = {}
     for place, text in enumerate(texts):

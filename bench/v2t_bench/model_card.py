@@ -26,7 +26,7 @@ def model_card(record: CheckpointRecord, lesson: Lesson) -> str:
         f"A trained `{record.attack}` attack of v2t-bench: it reads text back out of "
         f"{record.dim}-dimensional vectors. Load it with "
         f"`--attack {record.attack}:checkpoint=<this folder>`.",
-        *_section("Data", _data(record)),
+        *_section("Data", _data(record, lesson)),
         *_section("Budget", _budget(record, lesson)),
         *_section("Curve", _curve(record.curve)),
         *_section("Scores on the texts held back", _scores(record.scores)),
@@ -45,17 +45,21 @@ def _section(title: str, lines: Sequence[str]) -> list[str]:
     return ["", f"## {title}", "", *lines]
 
 
-def _data(record: CheckpointRecord) -> list[str]:
+def _data(record: CheckpointRecord, lesson: Lesson) -> list[str]:
     texts = record.texts
+    shortest = "" if record.min_tokens is None else f"{record.min_tokens} to "
+    # Scores and later use have vectors of full precision all the same.
+    learned = ", those learned from in bfloat16" if lesson.fast_vectors else ""
     return [
         f"- Texts: {record.trained_on} (sha256 {texts['sha256']})",
         f"- Source of the texts: {record.text_source or 'not stated'}",
         f"- Licence of the texts: {record.text_licence or 'not stated'}",
         f"- {texts['given']} given, {texts['learned']} learned, {texts['held_back']} held back "
-        f"for the scores below, {texts['cut']} cut at {record.max_tokens} tokens",
+        f"for the scores below, {texts['cut']} cut at {shortest}{record.max_tokens} "
+        "tokens",
         f"- Titles of records: {texts['titles']}",
         f"- Contamination: {_contamination(texts['ngrams'])}",
-        f"- Vectors: {_vectors(record)}",
+        f"- Vectors: {_vectors(record)}{learned}",
         f"- Texts asked of the embedder: {record.oracle_texts}",
     ]
 

@@ -93,6 +93,9 @@ def load_tokenizer(name_or_folder: str | Path) -> PreTrainedTokenizerBase:
     try:
         if (folder / "tokenizer.json").is_file():
             tokenizer: Any = PreTrainedTokenizerFast.from_pretrained(str(folder))
+            for told in ("is_local", "local_files_only"):
+                # Where it was read is no part of it, and would be stored with it.
+                tokenizer.init_kwargs.pop(told, None)
         else:
             tokenizer = AutoTokenizer.from_pretrained(str(name_or_folder))
     except (OSError, ValueError) as error:

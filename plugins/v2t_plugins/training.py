@@ -79,7 +79,8 @@ def fit(
     end with the same network.
 
     Args:
-        model: Takes a batch as keyword arguments and returns ``{"loss": ...}``.
+        model: Takes a batch as keyword arguments and returns ``{"loss": ...}``. Its
+            ``USES_ALL``, if false, says that some batches leave some of its parameters out.
         examples: Has a length; items are what ``collate`` makes a batch of.
         collate: From a list of examples to named tensors.
         context: Where to work, the seed, the device, and whom to tell.
@@ -146,7 +147,14 @@ def fit(
             train_dataset=examples,
             data_collator=collate,
             args=_arguments(
-                context, folder, planned, learning_rate, batch_size, warm_up, precision
+                context,
+                folder,
+                planned,
+                learning_rate,
+                batch_size,
+                warm_up,
+                precision,
+                uses_all=getattr(model, "USES_ALL", True),
             ),
             batches=batches,
             watch=watch,
@@ -174,6 +182,7 @@ def _arguments(
     batch_size: int,
     warm_up: int,
     precision: Precision,
+    uses_all: bool,
 ) -> TrainingArguments:
     on_cpu = context.device.startswith("cpu")
     arguments = TrainingArguments(
@@ -198,8 +207,8 @@ def _arguments(
         report_to=[],
         disable_tqdm=True,
         dataloader_pin_memory=False,
-        # Every parameter takes part in every step; looking for others costs time.
-        ddp_find_unused_parameters=False,
+        # Looking for parameters that take no part in a step costs time.
+        ddp_find_unused_parameters=not uses_all,
     )
     arguments._n_gpu = min(1, arguments.n_gpu)  # one device: DataParallel would change results
     return arguments

@@ -1,6 +1,7 @@
 """Reading a folder in BEIR's layout."""
 
 import gzip
+import json
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -9,6 +10,7 @@ import pytest
 
 from v2t_bench.corpora.beir import read_beir
 from v2t_bench.errors import BadInput, EmptyJudgements
+from v2t_bench.scoring.names import Name
 
 HEADER = b"query-id\tcorpus-id\tscore\n"
 GOOD = {
@@ -250,3 +252,35 @@ def test_a_truncated_compressed_file_is_named_with_its_line(tiny: Path) -> None:
     (tiny / "corpus.jsonl.gz").write_bytes(whole[:-9])
     with pytest.raises(BadInput, match=r"corpus\.jsonl\.gz:\d: the compressed stream ends too"):
         read_beir(tiny)
+
+
+def test_a_document_is_about_the_person_its_metadata_names_in_full(tmp_path: Path) -> None:
+    metadata: list[object] = [
+        {"first_name": "Ann", "last_name": "van Smith", "age": 3},
+        {"first_name": "Ann"},
+        {"first_name": " ", "last_name": "Smith"},
+        {"first_name": 5, "last_name": "Smith"},
+        {"first_name": None, "last_name": None},
+        ["Ann", "Smith"],
+        "Ann Smith",
+        None,
+        {},
+    ]
+    lines = [
+        json.dumps({"_id": f"d{number}", "text": "one", "metadata": value})
+        for number, value in enumerate(metadata, 1)
+    ]
+    queries = b'{"_id": "q1", "text": "?", "metadata": {"first_name": "Q", "last_name": "Q"}}\n'
+    folder = written(
+        tmp_path / "people",
+        corpus="\n".join([*lines, '{"_id": "d0", "text": "none"}']).encode(),
+        queries=queries,
+        test=HEADER + b"q1\td2\t1\n",
+    )
+    corpus = read_beir(folder)
+    assert corpus.names == {"d1": Name("Ann", "van Smith")}
+    assert len(corpus.documents) == 10
+
+
+def test_a_folder_without_metadata_is_about_nobody(tiny: Path) -> None:
+    assert read_beir(tiny).names == {}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -38,6 +39,15 @@ def record(**more: Any) -> CheckpointRecord:
 
 def card(**more: Any) -> str:
     return model_card(record(**more), LESSON)
+
+
+def test_a_mixture_of_lengths_and_vectors_of_less_precision_are_told() -> None:
+    plain, mixed = section(card(), "Data"), section(card(min_tokens=4), "Data")
+    assert "7 cut at 32 tokens" in plain
+    assert "7 cut at 4 to 32 tokens" in mixed
+    fast = model_card(record(), replace(LESSON, fast_vectors=True))
+    assert "bfloat16" not in plain
+    assert "- Vectors: clean, those learned from in bfloat16" in section(fast, "Data")
 
 
 def section(text: str, title: str) -> str:

@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
+import torch
 from safetensors.numpy import load_file
 
 from v2t_bench import hookimpl
@@ -19,6 +21,7 @@ from v2t_bench.contracts import (
     Embedder,
     Processes,
     Recipe,
+    Role,
     TrainContext,
     TrainReport,
     Vectors,
@@ -33,6 +36,7 @@ from v2t_bench.vectors import VectorCache
 
 SIGMA = np.float32(0.3)
 taught: list[tuple[list[str], Vectors]] = []
+measured: list[list[str]] = []
 attacked: list[Vectors] = []
 
 
@@ -48,6 +52,7 @@ class Pupil:
         if "deaf" not in context.options:
             vectors = context.release(vectors, texts)
         taught.append((list(texts), vectors))
+        measured.append(list(context.dev))
         (context.folder / "learned.json").write_text("{}")
         return TrainReport(recipe={})
 
@@ -73,6 +78,7 @@ def school(embedder: Embedder, context: BuildContext, tmp_path: Path) -> School:
     registry: Registry = discover(strangers=())
     registry.add(Plugin(), Origin("test", "1", "test"))
     taught.clear()
+    measured.clear()
     attacked.clear()
     return School(
         registry=registry,
@@ -165,3 +171,67 @@ def test_only_the_main_process_fills_the_checkpoint(
     assert of_other[1].parent == of_main[0]
     assert of_main[1].is_dir()
     assert of_main[1] != of_other[1]
+
+
+@dataclass(frozen=True)
+class Multiplied:
+    """An embedder that multiplies by torch, and so feels the precision it is asked in."""
+
+    inner: Embedder
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.inner, name)
+
+    def embed(self, texts: Sequence[str], role: Role) -> Vectors:
+        vectors = torch.from_numpy(self.inner.embed(texts, role))
+        product: Vectors = (vectors @ torch.eye(self.inner.dim)).float().numpy()
+        return product
+
+
+def test_fast_vectors_are_learned_from_and_not_tested_on(
+    school: School, embedder: Embedder, texts: list[str], tmp_path: Path
+) -> None:
+    def rounded(texts: list[str]) -> Vectors:
+        exact = torch.from_numpy(embedder.embed(texts, "document"))
+        vectors: Vectors = exact.bfloat16().float().numpy()
+        return vectors
+
+    fast = replace(school, embedder=Multiplied(embedder))
+    fast.train(lesson(texts, fast_vectors=True), tmp_path / "out")
+    ((learned, vectors),) = taught
+    np.testing.assert_array_equal(vectors, rounded(learned))
+    mean = load_file(tmp_path / "out" / "mean.safetensors")["mean"]
+    np.testing.assert_allclose(mean[0], rounded(learned).mean(axis=0), atol=1e-6)
+    held_back = [text for text in texts if text not in set(learned)]
+    exact = embedder.embed(held_back, "document")
+    np.testing.assert_allclose(np.sort(attacked[0], axis=0), np.sort(exact, axis=0), atol=1e-7)
+
+
+def test_a_mixture_of_lengths_is_taught_and_recorded(school: School, tmp_path: Path) -> None:
+    long = [" ".join(f"w{n}x{k}" for k in range(25)) for n in range(400)]
+    mixed = lesson(long, max_tokens=20, min_tokens=4, dev=[f"dev {text}" for text in long])
+    found = school.train(mixed, tmp_path / "mixed")
+    assert read_record(tmp_path / "mixed").min_tokens == 4
+    assert (found.serves(3), found.serves(4), found.serves(20)) == (False, True, True)
+    school.train(lesson(long, max_tokens=20, dev=["a b"]), tmp_path / "plain")
+    assert read_record(tmp_path / "plain").min_tokens is None
+    lengths = [{len(text.split()) for text in learned} for learned, _ in taught]
+    assert lengths == [set(range(4, 21)), {20}]
+    # What is measured on is as long as what is learned.
+    assert {len(text.split()) for text in measured[0]} == set(range(4, 21))
+    assert measured[1] == ["a b"]
+
+
+def test_lengths_and_precision_are_part_of_what_is_taught_and_what_it_is_measured_on_is_not(
+    embedder: Embedder, texts: list[str]
+) -> None:
+    usual = lesson(texts).identity(embedder)
+    others = [
+        lesson(texts, min_tokens=4).identity(embedder),
+        lesson(texts, min_tokens=5).identity(embedder),
+        lesson(texts, fast_vectors=True).identity(embedder),
+    ]
+    assert all(one not in [usual, *others[:number]] for number, one in enumerate(others))
+    assert lesson(texts, dev=["another"]).identity(embedder) == usual
+    # What was trained before there were mixtures keeps its name.
+    assert not {"min_tokens", "fast_vectors"} & set(usual)

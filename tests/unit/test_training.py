@@ -373,6 +373,14 @@ def test_a_stored_tokenizer_comes_back(tmp_path: Path) -> None:
     assert all(piece_texts(tokenizer))
 
 
+def test_a_tokenizer_that_came_back_is_stored_in_the_same_bytes(tmp_path: Path) -> None:
+    first, second = tmp_path / "1", tmp_path / "2"
+    save_tokenizer(train_tokenizer(TEXTS, vocabulary_size=350), first)
+    save_tokenizer(read_tokenizer(first), second)
+    files = {path.name: path.read_bytes() for path in first.iterdir()}
+    assert {path.name: path.read_bytes() for path in second.iterdir()} == files
+
+
 def test_a_damaged_tokenizer_is_refused(tmp_path: Path) -> None:
     (tmp_path / "tokenizer.json").write_text("{")
     with pytest.raises(CorruptArtifact, match=r"tokenizer\.json"):

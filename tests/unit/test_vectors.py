@@ -9,10 +9,14 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 
-from v2t_bench.contracts import Embedder, Role, Space, Vectors
+from v2t_bench.contracts import BuildContext, Embedder, Role, Space, Vectors
 from v2t_bench.errors import BrokenPromise
-from v2t_bench.vectors import SHARD_ROWS, VectorCache
+from v2t_bench.registry import Registry
+from v2t_bench.scoring.cosine import cosine_per_pair
+from v2t_bench.spelling import Spelling
+from v2t_bench.vectors import SHARD_ROWS, VectorCache, embed_fast, oracle_of
 
 
 class Counting:
@@ -127,3 +131,83 @@ def test_vectors_that_break_the_contract_are_not_stored(
     with pytest.raises(BrokenPromise, match="NaN"):
         cache.vectors(counting, ["a"], "document")
     assert not list(cache.folder.rglob("*.safetensors"))
+
+
+class Multiplied(Counting):
+    """An embedder that multiplies by torch, and so feels the precision it is asked in."""
+
+    matrix = torch.randn(64, 64, generator=torch.Generator().manual_seed(0))
+
+    def embed(self, texts: Sequence[str], role: Role) -> Vectors:
+        vectors = torch.from_numpy(super().embed(texts, role))
+        product: Vectors = (vectors @ self.matrix).float().numpy()
+        return product
+
+    def rounded(self, texts: Sequence[str]) -> Vectors:
+        """Return what bfloat16 makes of it, by hand."""
+        factors = torch.from_numpy(self.inner.embed(texts, "document")), self.matrix
+        one, other = (factor.bfloat16().double() for factor in factors)
+        product: Vectors = (one @ other).bfloat16().float().numpy()
+        return product
+
+
+@pytest.fixture
+def multiplied(embedder: Embedder) -> Multiplied:
+    return Multiplied(embedder)
+
+
+def test_fast_vectors_are_multiplied_in_bfloat16_and_kept_in_float32(
+    multiplied: Multiplied, texts: list[str]
+) -> None:
+    fast = embed_fast(multiplied, texts, "document")
+    assert fast.dtype == np.float32
+    assert fast.flags["C_CONTIGUOUS"]
+    np.testing.assert_allclose(fast, multiplied.rounded(texts), rtol=2**-7)
+    # A number of bfloat16 has its last 16 bits free.
+    assert not (fast.view(np.uint32) & 0xFFFF).any()
+    assert not np.array_equal(fast, multiplied.embed(texts, "document"))
+    assert not torch.is_autocast_enabled("cpu")
+
+
+def test_fast_vectors_of_a_transformer_lie_where_its_own_do(
+    registry: Registry, context: BuildContext, tiny_model: Path, texts: list[str]
+) -> None:
+    spelling = Spelling("st", (str(tiny_model),), {})
+    model: Embedder = registry.build("embedders", spelling, context)
+    exact, fast = model.embed(texts, "document"), embed_fast(model, texts, "document")
+    assert not np.array_equal(exact, fast)
+    assert cosine_per_pair(exact, fast).min() > 0.999
+
+
+def test_fast_vectors_are_kept_apart(
+    cache: VectorCache, multiplied: Multiplied, texts: list[str]
+) -> None:
+    exact = cache.vectors(multiplied, texts, "document")
+    fast = cache.vectors(multiplied, texts, "document", fast=True)
+    n = len(texts)
+    assert multiplied.asked == [n, n]
+    np.testing.assert_array_equal(fast, embed_fast(multiplied, texts, "document"))
+    np.testing.assert_array_equal(cache.vectors(multiplied, texts, "document"), exact)
+    again = cache.vectors(multiplied, texts, "document", fast=True)
+    np.testing.assert_array_equal(again, fast)
+    assert multiplied.asked == [n, n, n]  # the third was asked by this test
+    assert cache.missing(multiplied, texts, "document") == 0
+
+
+def test_a_cache_from_before_there_were_fast_vectors_is_found(
+    cache: VectorCache, counting: Counting
+) -> None:
+    cache.vectors(counting, ["a"], "document", fast=True)
+    assert cache.missing(counting, ["a"], "document") == 1
+    assert "arithmetic" not in cache._key(counting, ["a"], "document")
+
+
+def test_an_oracle_answers_as_fast_as_it_is_told_to(
+    multiplied: Multiplied, texts: list[str]
+) -> None:
+    for fast in (False, True):
+        expected = (embed_fast if fast else Multiplied.embed)(multiplied, texts, "document")
+        oracle = oracle_of(multiplied, fast=fast)
+        for keep in (False, True):
+            np.testing.assert_array_equal(oracle.embed(texts, keep=keep), expected)
+        assert oracle.texts_asked == 2 * len(texts)

@@ -185,6 +185,8 @@ def command(ctx: click.Context, /, **given: Any) -> None:
         raise click.UsageError("give --steps or --minutes, not both")
     if given["demo"] == bool(given["texts"]):
         raise click.UsageError("give --texts FILE, or --demo, and not both")
+    if given["demo"] and given["n_texts"] is not None:
+        raise click.UsageError("--demo trains on all texts of the demo; leave --n-texts out")
     if given["minutes"] is not None and not math.isfinite(given["minutes"]):
         raise click.UsageError("--minutes must be a finite number")
     processes = Processes.from_environment()

@@ -77,8 +77,6 @@ class BagOfWords:
             BadInput: no word occurs in two texts.
             BadParameter: an option is unknown or out of range.
         """
-        import torch
-
         from v2t_bench.scoring.overlap import token_f1_per_text
         from v2t_plugins.attacks.word_classifier import Examples, collate, n_words, new_classifier
         from v2t_plugins.training import fit, save_network, write_json
@@ -90,12 +88,9 @@ class BagOfWords:
         vectors = context.release(oracle.embed(texts, keep=True), texts)
         known, held_back = _split(texts)
         examples = Examples(vectors[known], [labels[row] for row in known])
-        said = torch.tensor([number for row in examples.words for number in row])
+        counts = examples.counts(len(words.said))
         network = new_classifier(
-            examples.vectors,
-            torch.bincount(said.long(), minlength=len(words.said)),
-            hidden=HIDDEN[context.size],
-            seed=context.seed,
+            examples.vectors, counts, hidden=HIDDEN[context.size], seed=context.seed
         )
         truth = [texts[row] for row in held_back]
 

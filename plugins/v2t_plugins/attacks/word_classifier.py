@@ -91,6 +91,11 @@ class Examples(Dataset[tuple[Tensor, Tensor]]):
     def __len__(self) -> int:
         return len(self.words)
 
+    def counts(self, n_words: int) -> Tensor:
+        """Return in how many texts each of ``n_words`` words is, (n_words,)."""
+        said = torch.tensor([number for row in self.words for number in row], dtype=torch.long)
+        return torch.bincount(said, minlength=n_words)
+
     def __getitem__(self, row: int) -> tuple[Tensor, Tensor]:
         return self.vectors[row], torch.tensor(self.words[row], dtype=torch.long)
 

@@ -74,12 +74,15 @@ class Apart:
         return maker.make(training.n_guesses, training.minutes.get("guesses"))
 
     def _fit_corrector(self, guesses: Guesses) -> list[Record]:
-        """Train the corrector, which starts as a copy of the base model."""
+        """Train the corrector, which starts as a copy of the base model or as it was."""
         training, inverter, corrector = self.training, self.inverter.to("cpu"), self.corrector
-        corrector.encoder_decoder.load_state_dict(inverter.encoder_decoder.state_dict())
-        corrector.embedding_transform_1.load_state_dict(inverter.embedding_transform.state_dict())
-        if corrector.lexical is not None and inverter.lexical is not None:
-            corrector.lexical.load_state_dict(inverter.lexical.state_dict())
+        if training.earlier is None:  # one that is trained on keeps what it has learned
+            corrector.encoder_decoder.load_state_dict(inverter.encoder_decoder.state_dict())
+            corrector.embedding_transform_1.load_state_dict(
+                inverter.embedding_transform.state_dict()
+            )
+            if corrector.lexical is not None and inverter.lexical is not None:
+                corrector.lexical.load_state_dict(inverter.lexical.state_dict())
         guess_ids = encode_texts(training.tokenizer, guesses.texts, training.config)
 
         def collate(places: list[int]) -> dict[str, Tensor]:

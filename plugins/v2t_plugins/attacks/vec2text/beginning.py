@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import math
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -13,10 +14,11 @@ from torch import Tensor
 from transformers import PreTrainedTokenizerBase
 
 from v2t_bench.contracts import TrainContext
-from v2t_bench.errors import BadParameter, CorruptArtifact
+from v2t_bench.errors import BadInput, BadParameter, CorruptArtifact
 from v2t_bench.threat import Oracle
 from v2t_plugins.attacks.vec2text.choices import Choices
 from v2t_plugins.attacks.vec2text.model import SIZES, Inverter, NetworkConfig
+from v2t_plugins.attacks.vec2text.networks import Networks
 from v2t_plugins.subwords import (
     load_tokenizer,
     piece_texts,
@@ -114,6 +116,24 @@ def start_from_embedder(
 def ignoring_guess_vectors(config: NetworkConfig) -> NetworkConfig:
     """Return the configuration of a corrector that is not shown where its guess landed."""
     return replace(config, ignore_guess_vector=True)
+
+
+def read_earlier(begin: str) -> Networks | None:
+    """Return the networks in the folder that a training begins from; None: from nothing.
+
+    Raises:
+        BadInput: no checkpoint of vec2text is there.
+        CorruptArtifact: it cannot be read.
+    """
+    if not begin:
+        return None
+    folder = Path(begin)
+    if not (folder / "config.json").is_file():
+        raise BadInput(
+            f"vec2text: begin={begin} holds no checkpoint of vec2text; give a folder that "
+            "v2t-bench train left"
+        )
+    return Networks.load(folder)
 
 
 def check_same_shape(earlier: NetworkConfig, wanted: NetworkConfig) -> NetworkConfig:

@@ -104,6 +104,11 @@ class Choices:
             raise BadParameter(
                 f"vec2text: store={choices.store!r} is none of {', '.join(get_args(Weights))}"
             )
+        if choices.begin and context.tokenizer is not None:
+            raise BadParameter(
+                "vec2text: a checkpoint that is trained on keeps its own subwords; leave "
+                "--tokenizer out"
+            )
         if choices.accumulate < 1:
             raise BadParameter(
                 f"vec2text: accumulate={choices.accumulate} divides a step into no slices; give "

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import TypeAlias
+
 import torch
 from torch import Tensor, nn
 
@@ -10,6 +12,9 @@ from v2t_plugins.attacks.vec2text.model import IGNORED, Corrector, Inverter, Net
 
 class Shared(nn.Module):
     """An `Inverter` and a `Corrector` that are one network."""
+
+    # First guesses have no use for what reads where a guess landed.
+    USES_ALL = False
 
     def __init__(self, config: NetworkConfig) -> None:
         super().__init__()
@@ -43,3 +48,14 @@ class Shared(nn.Module):
                 out = self.corrector(vectors[part], guess_vectors, guesses, inner)
             total = total + out["loss"] * (inner != IGNORED).sum()
         return {"loss": total / (labels != IGNORED).sum()}
+
+
+# What a training works on: two networks, or one in both roles.
+Both: TypeAlias = tuple[Inverter, Corrector] | Shared
+
+
+def roles(networks: Both) -> tuple[Inverter, Corrector]:
+    """Return the base model and the corrector, which may be one network."""
+    if isinstance(networks, Shared):
+        return networks.inverter, networks.corrector
+    return networks

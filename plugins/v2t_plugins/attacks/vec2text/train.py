@@ -6,8 +6,6 @@ import hashlib
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
-from pathlib import Path
-from typing import TypeAlias
 
 import numpy as np
 import torch
@@ -25,27 +23,20 @@ from v2t_plugins.attacks.vec2text.beginning import (
     get_tokenizer,
     ignoring_guess_vectors,
     label_lengths,
+    read_earlier,
     start_from_embedder,
 )
 from v2t_plugins.attacks.vec2text.choices import Choices
 from v2t_plugins.attacks.vec2text.dev import Dev
 from v2t_plugins.attacks.vec2text.lexical_training import fit_lexical
 from v2t_plugins.attacks.vec2text.model import IGNORED, Corrector, Inverter
-from v2t_plugins.attacks.vec2text.networks import (
-    BASE,
-    BATCH_SIZE,
-    CORRECTOR,
-    LEXICAL,
-    SHARED,
-    Networks,
-    encode_texts,
-)
-from v2t_plugins.attacks.vec2text.shared import Shared
+from v2t_plugins.attacks.vec2text.networks import BATCH_SIZE, Networks, encode_texts
+from v2t_plugins.attacks.vec2text.saving import save
+from v2t_plugins.attacks.vec2text.shared import Both, Shared, roles
 from v2t_plugins.attacks.vec2text.together import Together
 from v2t_plugins.batches import Collate, Rows
 from v2t_plugins.loop import Record
-from v2t_plugins.networks import read_json, save_network, save_tensors, write_json
-from v2t_plugins.subwords import save_tokenizer
+from v2t_plugins.networks import read_json, write_json
 from v2t_plugins.training import fit, seeded
 
 FEWEST_TEXTS = 20
@@ -54,11 +45,11 @@ STEPS = {"tiny": 2000, "small": 4000, "base": 100_000}
 # Tried for tiny: 4e-3 came as far in 300 steps as 2e-3 in 550. The others are scaled down
 # with the width; base is the paper's.
 LEARNING_RATE = {"tiny": 4e-3, "small": 2e-3, "base": 2e-4}
-Both: TypeAlias = tuple[Inverter, Corrector] | Shared
 
 CORRECTORS_OWN = ("corrector_steps", "feedback", "hypotheses")
-# Of a budget in minutes, after the vectors are there: for the base model, for making guesses,
-# for correcting them. One network in both roles goes on learning first guesses in the last.
+# Of a budget in minutes, after vectors and lexical scores are there: for the base model, for
+# making guesses, for correcting them. One network in both roles goes on learning first guesses
+# in the last.
 SHARES = {False: (0.55, 0.15, 0.30), True: (0.45, 0.15, 0.40)}
 
 
@@ -66,7 +57,7 @@ def train(texts: Sequence[str], oracle: Oracle, context: TrainContext) -> TrainR
     """Fill ``context.folder`` with both networks and return what it took.
 
     Raises:
-        BadInput: there are too few different texts.
+        BadInput: there are too few different texts, or no checkpoint to begin from.
         BadParameter: an option is unknown or out of range.
     """
     began = time.monotonic()
@@ -76,25 +67,24 @@ def train(texts: Sequence[str], oracle: Oracle, context: TrainContext) -> TrainR
         raise BadInput(
             f"vec2text needs at least {FEWEST_TEXTS} different texts to train on, got {len(kept)}"
         )
+    earlier = read_earlier(choices.begin)
     context.progress(f"vec2text: embedding {len(kept)} training texts")
-    clean = oracle.embed(kept, keep=True)
-    vectors = context.release(clean, kept)
-    if vectors is not clean:
-        vectors = scaled_like_targets(vectors, oracle.space)
-    training = Training(kept, vectors, choices, context)
+    clean, vectors = _embed(kept, oracle, context)
+    training = Training(kept, vectors, choices, context, earlier)
     if context.dev:
-        vectors = oracle.embed(context.dev, keep=True)
-        training.dev = Dev(torch.from_numpy(vectors), training.subwords(context.dev))
+        _, targets = _embed(context.dev, oracle, context)
+        training.dev = Dev(torch.from_numpy(targets), training.subwords(context.dev))
     networks = training.fresh_networks(oracle)
-    training.plan_minutes(time.monotonic() - began)
     curve = training.fit_lexical(networks)
+    training.plan_minutes(time.monotonic() - began)
     stages: Together | Apart
     if isinstance(networks, Shared):
         stages = Together(training, networks, oracle, torch.from_numpy(clean))
     else:
         stages = Apart(training, *networks, oracle)
     curve += stages.run()
-    training.save(networks)
+    if context.processes.is_main:
+        save(context.folder, networks, training.tokenizer, training.config, choices.store)
     recipe = training.recipe() | {
         "n_guesses": stages.n_guesses,
         "n_labels_cut": training.n_labels_cut,
@@ -107,30 +97,44 @@ def train(texts: Sequence[str], oracle: Oracle, context: TrainContext) -> TrainR
     return TrainReport(recipe=recipe, curve=curve)
 
 
+def _embed(texts: Sequence[str], oracle: Oracle, context: TrainContext) -> tuple[Vectors, Vectors]:
+    """Return the vectors of ``texts``, (n, d), and what of them is released, scaled alike."""
+    clean = oracle.embed(texts, keep=True)
+    released = context.release(clean, texts)
+    if released is not clean:
+        released = scaled_like_targets(released, oracle.space)
+    return clean, released
+
+
 class Training:
     """One training: its data, its decisions, and its stages."""
 
     def __init__(
-        self, texts: list[str], vectors: Vectors, choices: Choices, context: TrainContext
+        self,
+        texts: list[str],
+        vectors: Vectors,
+        choices: Choices,
+        context: TrainContext,
+        earlier: Networks | None,
     ) -> None:
         self.texts, self.choices, self.context = texts, choices, context
         self.vectors = torch.from_numpy(vectors)  # (n, d)
-        self.earlier = Networks.load(Path(choices.begin)) if choices.begin else None
-        if self.earlier is not None:
-            self.tokenizer = self.earlier.tokenizer
+        self.earlier = earlier
+        if earlier is not None:
+            self.tokenizer = earlier.tokenizer
         else:
             self.tokenizer = get_tokenizer(texts, choices, context)
         lengths = label_lengths(self.tokenizer, texts)
         config = configure(self.tokenizer, lengths, self.vectors, choices, context)
-        if self.earlier is not None:
-            config = check_same_shape(self.earlier.config, config)
+        self.config = config if choices.feedback else ignoring_guess_vectors(config)
+        if earlier is not None:
+            config = self.config = check_same_shape(earlier.config, self.config)
         self.n_labels_cut = sum(length > config.max_length for length in lengths)
         if self.n_labels_cut:
             context.progress(
                 f"vec2text: {self.n_labels_cut} of {len(texts)} texts are longer than the "
                 f"{config.max_length} subwords the networks write, and are learned up to there"
             )
-        self.config = config if choices.feedback else ignoring_guess_vectors(config)
         self.ids = encode_texts(self.tokenizer, texts, self.config)  # (n, t)
         self.batch_size = context.batch_size or BATCH_SIZE
         self.learning_rate = choices.learning_rate or LEARNING_RATE[context.size]
@@ -167,15 +171,15 @@ class Training:
         """Return the networks as they are before the first step."""
         networks: Both
         if self.earlier is not None:
-            earlier: Both = self.earlier.both
-            return earlier
+            networks = self.earlier.both
+            return networks
         with seeded(self.context.seed, "vec2text weights"):
             if self.config.shared:
                 networks = Shared(self.config)
             else:
                 networks = Inverter(self.config), Corrector(self.config)
         if self.choices.init == "embedder":
-            start_from_embedder(_roles(networks)[0], self.tokenizer, oracle)
+            start_from_embedder(roles(networks)[0], self.tokenizer, oracle)
         return networks
 
     def fit_lexical(self, networks: Both) -> list[Record]:
@@ -183,7 +187,7 @@ class Training:
         if not self.config.lexical_words or self.earlier is not None:
             return []
         fitted, curve = fit_lexical(self)
-        for network in _roles(networks):
+        for network in roles(networks):
             assert network.lexical is not None
             # Half precision from the start: what is trained with is what is stored.
             network.lexical.set_fitted({name: value.half() for name, value in fitted.items()})
@@ -257,25 +261,6 @@ class Training:
             evaluate_every=EVALUATE_EVERY,
         )
 
-    def save(self, networks: Both) -> None:
-        """Write everything `Networks.load` reads, its numbers as the option ``store`` says."""
-        if not self.context.processes.is_main:
-            return
-        folder, weights = self.context.folder, self.choices.store
-        write_json(folder / "config.json", self.config.to_json())
-        save_tokenizer(self.tokenizer, folder)
-        lexical = _roles(networks)[0].lexical
-        if lexical is not None:
-            fitted = lexical.fitted()
-            # The bias of a ridge regression is of another magnitude than the rest of a row.
-            apart = [name for name in ("weight",) if name in fitted]
-            save_tensors(folder / LEXICAL, fitted, weights=weights, last_apart=apart)
-        if isinstance(networks, Shared):
-            save_network(folder / SHARED, networks, weights=weights)
-        else:
-            for name, network in zip((BASE, CORRECTOR), networks, strict=True):
-                save_network(folder / name, network, weights=weights)
-
     def recipe(self) -> Record:
         """Return every decision, defaults included."""
         return {
@@ -290,12 +275,6 @@ class Training:
             "seed": self.context.seed,
             "n_texts": len(self.texts),
         }
-
-
-def _roles(networks: Both) -> tuple[Inverter, Corrector]:
-    if isinstance(networks, Shared):
-        return networks.inverter, networks.corrector
-    return networks
 
 
 def n_labels(batch: Mapping[str, Tensor]) -> int:
