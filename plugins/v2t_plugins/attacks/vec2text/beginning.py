@@ -136,6 +136,17 @@ def read_earlier(begin: str) -> Networks | None:
     return Networks.load(folder)
 
 
+def name_earlier(begin: str) -> str:
+    """Return ``<folder name>@<12 hex of its content>``: what is recorded of a beginning."""
+    if not begin:
+        return ""
+    folder = Path(begin).resolve()
+    digest = hashlib.sha256()
+    for path in sorted([folder / "config.json", *folder.glob("*.safetensors")]):
+        digest.update(path.name.encode() + hashlib.sha256(path.read_bytes()).digest())
+    return f"{folder.name}@{digest.hexdigest()[:12]}"
+
+
 def check_same_shape(earlier: NetworkConfig, wanted: NetworkConfig) -> NetworkConfig:
     """Return the shape of networks that are trained on, if it is what is asked for.
 

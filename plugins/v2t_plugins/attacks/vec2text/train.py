@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 
 import numpy as np
 import torch
@@ -23,6 +23,7 @@ from v2t_plugins.attacks.vec2text.beginning import (
     get_tokenizer,
     ignoring_guess_vectors,
     label_lengths,
+    name_earlier,
     read_earlier,
     start_from_embedder,
 )
@@ -68,6 +69,7 @@ def train(texts: Sequence[str], oracle: Oracle, context: TrainContext) -> TrainR
             f"vec2text needs at least {FEWEST_TEXTS} different texts to train on, got {len(kept)}"
         )
     earlier = read_earlier(choices.begin)
+    choices = replace(choices, begin=name_earlier(choices.begin))
     context.progress(f"vec2text: embedding {len(kept)} training texts")
     clean, vectors = _embed(kept, oracle, context)
     training = Training(kept, vectors, choices, context, earlier)
