@@ -37,6 +37,8 @@ class CheckpointRecord(BaseModel):
     max_tokens: int = Field(ge=1)
     # A record without it is of one length.
     min_tokens: int | None = Field(default=None, ge=1)
+    # Whether what it was trained on was embedded in bfloat16.
+    fast_vectors: bool = False
     trained_on: str
     # As whoever trained it says; empty where nothing was said.
     text_licence: str = ""

@@ -133,6 +133,7 @@ class School:
             "space": asdict(self.embedder.space),
             "dim": self.embedder.dim,
             "min_tokens": lesson.min_tokens,
+            "fast_vectors": lesson.fast_vectors,
             "max_tokens": lesson.max_tokens,
             "trained_on": lesson.trained_on,
             "text_licence": lesson.text_licence,

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,8 +14,10 @@ import pytest
 import torch
 from safetensors.torch import load_file, load_model
 
+from toy_checkpoint import write_checkpoint
+from v2t_bench.checkpoints import RECORD
 from v2t_bench.contracts import BuildContext, Embedder, TrainContext, TrainReport, Vectors
-from v2t_bench.errors import BadInput, BadParameter
+from v2t_bench.errors import BadInput, BadParameter, SpaceMismatch
 from v2t_bench.threat import Oracle
 from v2t_plugins.attacks.vec2text import Vec2Text
 from v2t_plugins.attacks.vec2text import train as training_module
@@ -196,6 +200,21 @@ def test_a_folder_without_a_checkpoint_is_refused_before_anything_is_asked(
         with pytest.raises(BadInput, match=r"begin=.* holds no checkpoint") as caught:
             learn(tmp_path / "out", options={"begin": str(folder)}, oracle=oracle)
         assert "\n" not in str(caught.value)
+    assert oracle.texts_asked == 0
+
+
+def test_a_checkpoint_of_another_space_is_refused_before_anything_is_asked(
+    learn: Train, embedder: Embedder, shared: tuple[Path, TrainReport], tmp_path: Path
+) -> None:
+    begin = tmp_path / "begin"
+    shutil.copytree(shared[0] / "folder", begin)
+    other = replace(embedder.space, weights="sha256:another")
+    toy = write_checkpoint(tmp_path / "toy", attack="vec2text", space=other)
+    shutil.copy(toy / RECORD, begin)
+    oracle = ask(embedder)
+    with pytest.raises(SpaceMismatch, match="was trained on another space") as caught:
+        learn(tmp_path / "out", options=SHARED | {"begin": str(begin)}, oracle=oracle)
+    assert "\n" not in str(caught.value)
     assert oracle.texts_asked == 0
 
 

@@ -13,7 +13,8 @@ import torch
 from torch import Tensor
 from transformers import PreTrainedTokenizerBase
 
-from v2t_bench.contracts import TrainContext
+from v2t_bench.checkpoints import RECORD, check_fits, checkpoint_in
+from v2t_bench.contracts import Space, TrainContext
 from v2t_bench.errors import BadInput, BadParameter, CorruptArtifact
 from v2t_bench.threat import Oracle
 from v2t_plugins.attacks.vec2text.choices import Choices
@@ -118,11 +119,12 @@ def ignoring_guess_vectors(config: NetworkConfig) -> NetworkConfig:
     return replace(config, ignore_guess_vector=True)
 
 
-def read_earlier(begin: str) -> Networks | None:
+def read_earlier(begin: str, space: Space) -> Networks | None:
     """Return the networks in the folder that a training begins from; None: from nothing.
 
     Raises:
         BadInput: no checkpoint of vec2text is there.
+        SpaceMismatch: it inverts another space.
         CorruptArtifact: it cannot be read.
     """
     if not begin:
@@ -133,6 +135,8 @@ def read_earlier(begin: str) -> Networks | None:
             f"vec2text: begin={begin} holds no checkpoint of vec2text; give a folder that "
             "v2t-bench train left"
         )
+    if (folder / RECORD).is_file():  # networks without a record are taken at their word
+        check_fits(checkpoint_in(folder), attack="vec2text", space=space)
     return Networks.load(folder)
 
 

@@ -68,7 +68,7 @@ def train(texts: Sequence[str], oracle: Oracle, context: TrainContext) -> TrainR
         raise BadInput(
             f"vec2text needs at least {FEWEST_TEXTS} different texts to train on, got {len(kept)}"
         )
-    earlier = read_earlier(choices.begin)
+    earlier = read_earlier(choices.begin, oracle.space)
     choices = replace(choices, begin=name_earlier(choices.begin))
     context.progress(f"vec2text: embedding {len(kept)} training texts")
     clean, vectors = _embed(kept, oracle, context)
