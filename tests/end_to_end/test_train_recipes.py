@@ -107,7 +107,7 @@ def test_a_recipe_sets_only_what_train_and_the_attack_know(name: str) -> None:
     assert set(settings["options"]) <= set(Choices.__dataclass_fields__)
 
 
-@pytest.mark.parametrize(("attack", "known"), [("vec2text", "minilm"), ("bow", "none")])
+@pytest.mark.parametrize(("attack", "known"), [("vec2text", "minilm, demo"), ("bow", "none")])
 def test_an_unknown_recipe_is_refused(
     invoke: Invoke, texts_file: Path, attack: str, known: str
 ) -> None:
@@ -117,8 +117,10 @@ def test_an_unknown_recipe_is_refused(
 
 def test_info_tells_the_recipes(invoke: Invoke) -> None:
     done = invoke("info", "attacks", "vec2text")
-    (line,) = [line for line in done.out.splitlines() if line.startswith("training recipe")]
-    assert "minilm: size=small, max_tokens=32, min_tokens=4" in line
+    told = [line for line in done.out.splitlines() if line.startswith("training recipe")]
+    assert len(told) == len(TRAININGS)
+    assert "minilm: size=small, max_tokens=32, min_tokens=4" in told[0]
+    assert "demo: demo=True, size=tiny" in told[1]
 
 
 def test_the_demo_is_trained_on_whole_and_by_name(taught: Taught) -> None:
