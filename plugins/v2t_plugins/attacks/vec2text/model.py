@@ -21,6 +21,8 @@ from v2t_plugins.attacks.vec2text.lexical import BowLexical, Lexical, RidgeLexic
 from v2t_plugins.attacks.vec2text.output_layer import LexicalTerm, cross_entropy
 
 IGNORED = -100
+# Whose logits exist at a time.
+_POSITIONS = 512
 
 SIZES: Mapping[str, Mapping[str, int | float]] = {
     "tiny": {"d_model": 128, "layers": 2, "heads": 4, "d_ff": 512, "dropout": 0.0},
@@ -175,26 +177,54 @@ class Network(nn.Module):
         ).last_hidden_state
         return out
 
-    def loss(
+    def told(
         self, states: Tensor, mask: Tensor, labels: Tensor, scores: Tensor | None
-    ) -> dict[str, Tensor]:
-        """Return the mean cross entropy of ``labels`` (n, t), padded with `IGNORED`."""
+    ) -> tuple[Tensor, Tensor, LexicalTerm | None]:
+        """Return what the decoder says where it is told ``labels`` (n, t) so far.
+
+        Scaled states, (m, d_model), of the m labels that are not `IGNORED`; which of the n
+        texts each belongs to, (m,); and what the lexical scores add to their logits.
+        """
         start = torch.full_like(labels[:, :1], self.shape.pad_id)
         shifted = torch.cat([start, labels[:, :-1]], dim=1)
         shifted = shifted.masked_fill(shifted == IGNORED, self.shape.pad_id)
         out = self.decode(shifted, states, mask)
         real = labels != IGNORED  # (n, t)
+        rows, positions = real.nonzero(as_tuple=True)  # (m,)
         term = None
         if self.lexical is not None and scores is not None:
-            rows, positions = real.nonzero(as_tuple=True)  # (m,)
             later = torch.arange(shifted.shape[1], device=out.device) > positions.unsqueeze(1)
             # The start token stands first in every row, so it can stand in for what comes later.
             written = shifted[rows].masked_fill(later, self.shape.pad_id)  # (m, t)
             learned = {"scale": self.lexical.scale, "bias": self.lexical.bias}
             term = LexicalTerm(scores=scores, rows=rows, written=written, **learned)
         # Padding has no logits.
+        return self.scaled(out[real]), rows, term
+
+    def loss(
+        self, states: Tensor, mask: Tensor, labels: Tensor, scores: Tensor | None
+    ) -> dict[str, Tensor]:
+        """Return the mean cross entropy of ``labels`` (n, t), padded with `IGNORED`."""
+        told, _, term = self.told(states, mask, labels, scores)
         weight = self.encoder_decoder.shared.weight
-        return {"loss": cross_entropy(self.scaled(out[real]), weight, labels[real], term)}
+        return {"loss": cross_entropy(told, weight, labels[labels != IGNORED], term)}
+
+    def plausibility(
+        self, states: Tensor, mask: Tensor, labels: Tensor, scores: Tensor | None
+    ) -> Tensor:
+        """Return the mean log probability of each text's ``labels`` (n, t), in nats, (n,)."""
+        told, rows, term = self.told(states, mask, labels, scores)
+        wanted = labels[labels != IGNORED]
+        weight = self.encoder_decoder.shared.weight
+        total = told.new_zeros(len(labels))
+        for start in range(0, len(told), _POSITIONS):
+            at = slice(start, start + _POSITIONS)
+            logits = told[at] @ weight.T
+            if term is not None:
+                logits = logits + term.bias + term.scale * term.feature(at)
+            chosen = logits.log_softmax(dim=1).gather(1, wanted[at].unsqueeze(1))[:, 0]
+            total.index_add_(0, rows[at], chosen)
+        return total / (labels != IGNORED).sum(dim=1).clamp_min(1)
 
 
 class Inverter(Network):

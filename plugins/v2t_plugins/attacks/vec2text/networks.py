@@ -17,7 +17,7 @@ from v2t_bench.contracts import Vectors
 from v2t_bench.errors import CorruptArtifact
 from v2t_plugins.attacks.vec2text.generate import write_beams, write_by_chance, write_greedily
 from v2t_plugins.attacks.vec2text.lexical import Lexical
-from v2t_plugins.attacks.vec2text.model import Corrector, Inverter, NetworkConfig
+from v2t_plugins.attacks.vec2text.model import IGNORED, Corrector, Inverter, NetworkConfig
 from v2t_plugins.attacks.vec2text.shared import Shared
 from v2t_plugins.networks import load_network, load_tensors, read_json
 from v2t_plugins.subwords import read_tokenizer
@@ -194,6 +194,29 @@ class Networks:
             )
         return _by_row(self._drafts(written.flatten(0, 1)), chances.shape[1])
 
+    def plausibility(self, vectors: Vectors, drafts: Sequence[Draft]) -> NDArray[np.float32]:
+        """Return how likely each text is a first guess for its vector, (n,).
+
+        In nats a subword, 0 at most: the mean log probability of its subwords.
+        """
+        found = []
+        for start in range(0, len(drafts), BATCH_SIZE):
+            ids = self._padded(drafts[start : start + BATCH_SIZE])
+            labels = ids.masked_fill(ids == self.config.pad_id, IGNORED)
+            with torch.no_grad(), _precision(self.device, fast=False):
+                states = self.inverter.encode(self._tensor(vectors[start : start + BATCH_SIZE]))
+                encoder, mask, scores = states
+                found.append(self.inverter.plausibility(encoder, mask, labels, scores))
+        plausible: NDArray[np.float32] = torch.cat(found).float().cpu().numpy()
+        return plausible
+
+    def _padded(self, drafts: Sequence[Draft]) -> Tensor:
+        longest = max(len(draft.ids) for draft in drafts)
+        ids = torch.full((len(drafts), longest), self.config.pad_id)
+        for row, draft in zip(ids, drafts, strict=True):
+            row[: len(draft.ids)] = torch.tensor(draft.ids)
+        return ids.to(self.device)
+
     @property
     def most_subwords(self) -> int:
         """Return how many subwords a correction has at most, the end token included."""
@@ -207,11 +230,7 @@ class Networks:
     def _read(
         self, corrector: Corrector, vectors: Vectors, guesses: Sequence[Draft], landed: Vectors
     ) -> tuple[Tensor, Tensor, Tensor | None]:
-        longest = max(len(guess.ids) for guess in guesses)
-        ids = torch.full((len(guesses), longest), self.config.pad_id)
-        for row, guess in zip(ids, guesses, strict=True):
-            row[: len(guess.ids)] = torch.tensor(guess.ids)
-        return corrector.encode(self._tensor(vectors), self._tensor(landed), ids.to(self.device))
+        return corrector.encode(self._tensor(vectors), self._tensor(landed), self._padded(guesses))
 
     def draft(self, text: str) -> Draft:
         """Return a guess of somebody's own, cut to what the networks write."""
