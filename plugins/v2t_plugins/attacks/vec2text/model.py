@@ -21,8 +21,6 @@ from v2t_plugins.attacks.vec2text.lexical import BowLexical, Lexical, RidgeLexic
 from v2t_plugins.attacks.vec2text.output_layer import LexicalTerm, cross_entropy
 
 IGNORED = -100
-# Whose logits exist at a time.
-_POSITIONS = 512
 
 SIZES: Mapping[str, Mapping[str, int | float]] = {
     "tiny": {"d_model": 128, "layers": 2, "heads": 4, "d_ff": 512, "dropout": 0.0},
@@ -208,23 +206,6 @@ class Network(nn.Module):
         told, _, term = self.told(states, mask, labels, scores)
         weight = self.encoder_decoder.shared.weight
         return {"loss": cross_entropy(told, weight, labels[labels != IGNORED], term)}
-
-    def plausibility(
-        self, states: Tensor, mask: Tensor, labels: Tensor, scores: Tensor | None
-    ) -> Tensor:
-        """Return the mean log probability of each text's ``labels`` (n, t), in nats, (n,)."""
-        told, rows, term = self.told(states, mask, labels, scores)
-        wanted = labels[labels != IGNORED]
-        weight = self.encoder_decoder.shared.weight
-        total = told.new_zeros(len(labels))
-        for start in range(0, len(told), _POSITIONS):
-            at = slice(start, start + _POSITIONS)
-            logits = told[at] @ weight.T
-            if term is not None:
-                logits = logits + term.bias + term.scale * term.feature(at)
-            chosen = logits.log_softmax(dim=1).gather(1, wanted[at].unsqueeze(1))[:, 0]
-            total.index_add_(0, rows[at], chosen)
-        return total / (labels != IGNORED).sum(dim=1).clamp_min(1)
 
 
 class Inverter(Network):

@@ -17,7 +17,7 @@ from v2t_bench.contracts import Vectors
 from v2t_bench.errors import CorruptArtifact
 from v2t_plugins.attacks.vec2text.generate import write_beams, write_by_chance, write_greedily
 from v2t_plugins.attacks.vec2text.lexical import Lexical
-from v2t_plugins.attacks.vec2text.model import IGNORED, Corrector, Inverter, NetworkConfig
+from v2t_plugins.attacks.vec2text.model import Corrector, Inverter, NetworkConfig
 from v2t_plugins.attacks.vec2text.shared import Shared
 from v2t_plugins.networks import load_network, load_tensors, read_json
 from v2t_plugins.subwords import read_tokenizer
@@ -141,7 +141,7 @@ class Networks:
     ) -> list[Draft]:
         """Return the base model's guess for each vector, (n, d), of ``longest`` subwords."""
         with torch.no_grad(), _precision(self.device, fast):
-            states = self.inverter.encode(self._tensor(vectors))
+            states = self.inverter.encode(self.tensor(vectors))
             return self._drafts(write_greedily(self.inverter, *states, longest=longest))
 
     def corrections(
@@ -194,23 +194,8 @@ class Networks:
             )
         return _by_row(self._drafts(written.flatten(0, 1)), chances.shape[1])
 
-    def plausibility(self, vectors: Vectors, drafts: Sequence[Draft]) -> NDArray[np.float32]:
-        """Return how likely each text is a first guess for its vector, (n,).
-
-        In nats a subword, 0 at most: the mean log probability of its subwords.
-        """
-        found = []
-        for start in range(0, len(drafts), BATCH_SIZE):
-            ids = self._padded(drafts[start : start + BATCH_SIZE])
-            labels = ids.masked_fill(ids == self.config.pad_id, IGNORED)
-            with torch.no_grad(), _precision(self.device, fast=False):
-                states = self.inverter.encode(self._tensor(vectors[start : start + BATCH_SIZE]))
-                encoder, mask, scores = states
-                found.append(self.inverter.plausibility(encoder, mask, labels, scores))
-        plausible: NDArray[np.float32] = torch.cat(found).float().cpu().numpy()
-        return plausible
-
-    def _padded(self, drafts: Sequence[Draft]) -> Tensor:
+    def padded(self, drafts: Sequence[Draft]) -> Tensor:
+        """Return the ids of guesses, (n, t), padded."""
         longest = max(len(draft.ids) for draft in drafts)
         ids = torch.full((len(drafts), longest), self.config.pad_id)
         for row, draft in zip(ids, drafts, strict=True):
@@ -230,7 +215,7 @@ class Networks:
     def _read(
         self, corrector: Corrector, vectors: Vectors, guesses: Sequence[Draft], landed: Vectors
     ) -> tuple[Tensor, Tensor, Tensor | None]:
-        return corrector.encode(self._tensor(vectors), self._tensor(landed), self._padded(guesses))
+        return corrector.encode(self.tensor(vectors), self.tensor(landed), self.padded(guesses))
 
     def draft(self, text: str) -> Draft:
         """Return a guess of somebody's own, cut to what the networks write."""
@@ -241,7 +226,8 @@ class Networks:
         """Return ids, (n, t), cut to the longest the networks write and padded."""
         return encode_texts(self.tokenizer, texts, self.config)
 
-    def _tensor(self, vectors: Vectors) -> Tensor:
+    def tensor(self, vectors: Vectors) -> Tensor:
+        """Return vectors as the networks take them."""
         dtype = next(self.inverter.parameters()).dtype
         return torch.from_numpy(np.ascontiguousarray(vectors)).to(self.device, dtype)
 

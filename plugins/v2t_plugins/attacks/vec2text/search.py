@@ -23,6 +23,7 @@ from v2t_bench.contracts import Round, Trace, Vectors
 from v2t_bench.scoring.cosine import cosine_per_pair
 from v2t_bench.threat import Oracle
 from v2t_plugins.attacks.vec2text.networks import BATCH_SIZE, Draft, Networks
+from v2t_plugins.attacks.vec2text.plausibility import plausibility
 from v2t_plugins.attacks.vec2text.tried import Node, Row, State, closeness, worth
 
 Mode: TypeAlias = Literal["best", "parity"]
@@ -165,7 +166,7 @@ class Search:
                     best = max(fresh, key=self._worth)
                     row.answer = max(row.answer, best, key=self._worth)
                     if self.trace:
-                        self._look([(row, row.answer)], step)
+                        self._look([(row, best)], step)
 
     def _worth(self, node: Node) -> float:
         return worth(node, self.fluency)
@@ -175,7 +176,7 @@ class Search:
         if not self.fluency or not nodes:
             return
         targets = np.stack([row.target for row, _ in nodes])
-        found = self.networks.plausibility(targets, [node.draft for _, node in nodes])
+        found = plausibility(self.networks, targets, [node.draft for _, node in nodes])
         for (_, node), plausible in zip(nodes, found.tolist(), strict=True):
             node.plausibility = plausible
 
