@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -83,7 +84,7 @@ TRAININGS: Mapping[str, Mapping[str, Any]] = {
 
 @dataclass(frozen=True, kw_only=True)
 class Vec2Text:
-    """A trained guess, corrected ``steps`` times; of all texts tried the closest is kept.
+    """A trained guess, corrected ``steps`` times; of all texts tried the best is kept.
 
     The clean embedder is asked about each new guess. Vectors of a space whose vectors have
     length 1 are brought to length 1 first.
@@ -94,8 +95,10 @@ class Vec2Text:
             beam search, whose inner search is a token beam of the same width).
         samples: Texts drawn from the corrector in a step that brings nothing new otherwise,
             by chances that target and step decide; 0: a text ends there. Not for ``parity``.
-        search: ``best`` keeps what came closest; ``parity`` is the search of vec2text
-            0.0.13, step for step.
+        fluency: How much it counts, beside how close a text lands, how likely the base model
+            finds it, in nats a subword; 0: the closest wins. Not for ``parity``.
+        search: ``best`` keeps the best of all texts tried; ``parity`` is the search of
+            vec2text 0.0.13, step for step.
         start: A text to correct in place of the base model's (paper, table 5): itself,
             ``word*32`` for repetitions, or ``random`` for random subwords.
         feedback: False: the corrector is not shown where its guess landed (paper, section 7).
@@ -109,6 +112,7 @@ class Vec2Text:
     steps: int = 20
     beam: int = 1
     samples: int = 4
+    fluency: float = 0.5
     search: Literal["best", "parity"] = "best"
     start: str | None = None
     feedback: bool | None = None
@@ -129,6 +133,8 @@ class Vec2Text:
             raise BadParameter(f"vec2text: beam must be 1 or more, not {self.beam}")
         if self.samples < 0:
             raise BadParameter(f"vec2text: samples must be 0 or more, not {self.samples}")
+        if not 0 <= self.fluency < math.inf:
+            raise BadParameter(f"vec2text: fluency must be a number from 0, not {self.fluency:g}")
         if self.beam > 1 and not self.steps:
             raise BadParameter(
                 f"vec2text: beam={self.beam} follows guesses from step to step, and steps=0 has "
@@ -225,6 +231,7 @@ class Vec2Text:
             steps=self.steps,
             beam=self.beam,
             samples=self.samples,
+            fluency=self.fluency,
             mode=self.search,
             start=self._beginning(networks),
             batch_size=self.context.batch_size or BATCH_SIZE,

@@ -175,26 +175,37 @@ class Network(nn.Module):
         ).last_hidden_state
         return out
 
-    def loss(
+    def told(
         self, states: Tensor, mask: Tensor, labels: Tensor, scores: Tensor | None
-    ) -> dict[str, Tensor]:
-        """Return the mean cross entropy of ``labels`` (n, t), padded with `IGNORED`."""
+    ) -> tuple[Tensor, Tensor, LexicalTerm | None]:
+        """Return what the decoder says where it is told ``labels`` (n, t) so far.
+
+        Scaled states, (m, d_model), of the m labels that are not `IGNORED`; which of the n
+        texts each belongs to, (m,); and what the lexical scores add to their logits.
+        """
         start = torch.full_like(labels[:, :1], self.shape.pad_id)
         shifted = torch.cat([start, labels[:, :-1]], dim=1)
         shifted = shifted.masked_fill(shifted == IGNORED, self.shape.pad_id)
         out = self.decode(shifted, states, mask)
         real = labels != IGNORED  # (n, t)
+        rows, positions = real.nonzero(as_tuple=True)  # (m,)
         term = None
         if self.lexical is not None and scores is not None:
-            rows, positions = real.nonzero(as_tuple=True)  # (m,)
             later = torch.arange(shifted.shape[1], device=out.device) > positions.unsqueeze(1)
             # The start token stands first in every row, so it can stand in for what comes later.
             written = shifted[rows].masked_fill(later, self.shape.pad_id)  # (m, t)
             learned = {"scale": self.lexical.scale, "bias": self.lexical.bias}
             term = LexicalTerm(scores=scores, rows=rows, written=written, **learned)
         # Padding has no logits.
+        return self.scaled(out[real]), rows, term
+
+    def loss(
+        self, states: Tensor, mask: Tensor, labels: Tensor, scores: Tensor | None
+    ) -> dict[str, Tensor]:
+        """Return the mean cross entropy of ``labels`` (n, t), padded with `IGNORED`."""
+        told, _, term = self.told(states, mask, labels, scores)
         weight = self.encoder_decoder.shared.weight
-        return {"loss": cross_entropy(self.scaled(out[real]), weight, labels[real], term)}
+        return {"loss": cross_entropy(told, weight, labels[labels != IGNORED], term)}
 
 
 class Inverter(Network):

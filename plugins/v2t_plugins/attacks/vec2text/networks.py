@@ -141,7 +141,7 @@ class Networks:
     ) -> list[Draft]:
         """Return the base model's guess for each vector, (n, d), of ``longest`` subwords."""
         with torch.no_grad(), _precision(self.device, fast):
-            states = self.inverter.encode(self._tensor(vectors))
+            states = self.inverter.encode(self.tensor(vectors))
             return self._drafts(write_greedily(self.inverter, *states, longest=longest))
 
     def corrections(
@@ -194,6 +194,14 @@ class Networks:
             )
         return _by_row(self._drafts(written.flatten(0, 1)), chances.shape[1])
 
+    def padded(self, drafts: Sequence[Draft]) -> Tensor:
+        """Return the ids of guesses, (n, t), padded."""
+        longest = max(len(draft.ids) for draft in drafts)
+        ids = torch.full((len(drafts), longest), self.config.pad_id)
+        for row, draft in zip(ids, drafts, strict=True):
+            row[: len(draft.ids)] = torch.tensor(draft.ids)
+        return ids.to(self.device)
+
     @property
     def most_subwords(self) -> int:
         """Return how many subwords a correction has at most, the end token included."""
@@ -207,11 +215,7 @@ class Networks:
     def _read(
         self, corrector: Corrector, vectors: Vectors, guesses: Sequence[Draft], landed: Vectors
     ) -> tuple[Tensor, Tensor, Tensor | None]:
-        longest = max(len(guess.ids) for guess in guesses)
-        ids = torch.full((len(guesses), longest), self.config.pad_id)
-        for row, guess in zip(ids, guesses, strict=True):
-            row[: len(guess.ids)] = torch.tensor(guess.ids)
-        return corrector.encode(self._tensor(vectors), self._tensor(landed), ids.to(self.device))
+        return corrector.encode(self.tensor(vectors), self.tensor(landed), self.padded(guesses))
 
     def draft(self, text: str) -> Draft:
         """Return a guess of somebody's own, cut to what the networks write."""
@@ -222,7 +226,8 @@ class Networks:
         """Return ids, (n, t), cut to the longest the networks write and padded."""
         return encode_texts(self.tokenizer, texts, self.config)
 
-    def _tensor(self, vectors: Vectors) -> Tensor:
+    def tensor(self, vectors: Vectors) -> Tensor:
+        """Return vectors as the networks take them."""
         dtype = next(self.inverter.parameters()).dtype
         return torch.from_numpy(np.ascontiguousarray(vectors)).to(self.device, dtype)
 

@@ -1,8 +1,8 @@
 """Guessing a text, and correcting the guess by looking where it lands.
 
 Two searches over the same networks. `best` is ours: every text tried is kept with its
-cosine, and each step corrects the closest ones that were not corrected yet; where that
-brings no new text, corrections of the closest of all are drawn by chance. `parity` is
+worth, and each step corrects the best ones that were not corrected yet; where that brings
+no new text, corrections of the best of all are drawn by chance. `parity` is
 that of vec2text 0.0.13 step for step: only the candidates of a step compete, nothing
 better is kept, and with one beam nothing is compared at all. A correction depends on the
 target and the guess alone, so what was corrected once is remembered, and a row that comes
@@ -23,7 +23,8 @@ from v2t_bench.contracts import Round, Trace, Vectors
 from v2t_bench.scoring.cosine import cosine_per_pair
 from v2t_bench.threat import Oracle
 from v2t_plugins.attacks.vec2text.networks import BATCH_SIZE, Draft, Networks
-from v2t_plugins.attacks.vec2text.tried import Node, Row, State, closeness
+from v2t_plugins.attacks.vec2text.plausibility import plausibility
+from v2t_plugins.attacks.vec2text.tried import Node, Row, State, closeness, worth
 
 Mode: TypeAlias = Literal["best", "parity"]
 
@@ -42,6 +43,7 @@ class Search:
         beam: Guesses followed at a time, and texts tried for each.
         samples: For `best`: texts drawn for a row where correcting brings nothing new; 0: the
             row ends.
+        fluency: For `best`: how much plausibility counts, see `worth`.
         mode: See the module.
         start: Makes the first guess of a target, in place of the base model.
         batch_size: Rows worked on at once.
@@ -56,6 +58,7 @@ class Search:
     steps: int = 20
     beam: int = 1
     samples: int = 4
+    fluency: float = 0.0
     mode: Mode = "best"
     start: Callable[[Vectors], str] | None = None
     batch_size: int = BATCH_SIZE
@@ -136,6 +139,7 @@ class Search:
     # ------------------------------------------------------------------ best
     def _best(self, rows: list[Row]) -> None:
         self._embed((row, row.answer) for row in rows)
+        self._judge([(row, row.answer) for row in rows])
         for step in range(1, self.steps + 1):
             going = [row for row in rows if row.waiting or self.samples]
             going = [row for row in going if not _arrived(row.answer)]
@@ -149,19 +153,32 @@ class Search:
             dry = {place for place, fresh in enumerate(tried) if self.samples and not fresh}
             self._draw([(going[place], tried[place]) for place in sorted(dry)], step)
             self._embed((r, node) for r, fresh in zip(going, tried, strict=True) for node in fresh)
+            self._judge([(r, n) for r, fresh in zip(going, tried, strict=True) for n in fresh])
             for place, (row, fresh) in enumerate(zip(going, tried, strict=True)):
-                # A drawn text that is no closer is not worth a step of its own.
-                follow = [node for node in fresh if closeness(node) > closeness(row.answer)]
+                # A drawn text that is no better is not worth a step of its own.
+                follow = [node for node in fresh if self._worth(node) > self._worth(row.answer)]
                 left = row.waiting[self.beam :] + (follow if place in dry else fresh)
-                left.sort(key=closeness, reverse=True)
+                left.sort(key=self._worth, reverse=True)
                 # What cannot come to its turn any more needs no memory.
                 row.waiting = left[: self.beam * (self.steps - step)]
                 row.nodes.clear()
                 if fresh:
-                    closest = max(fresh, key=closeness)
-                    row.answer = max(row.answer, closest, key=closeness)
+                    best = max(fresh, key=self._worth)
+                    row.answer = max(row.answer, best, key=self._worth)
                     if self.trace:
-                        self._look([(row, closest)], step)
+                        self._look([(row, best)], step)
+
+    def _worth(self, node: Node) -> float:
+        return worth(node, self.fluency)
+
+    def _judge(self, nodes: Sequence[tuple[Row, Node]]) -> None:
+        """Give the nodes their plausibility."""
+        if not self.fluency or not nodes:
+            return
+        targets = np.stack([row.target for row, _ in nodes])
+        found = plausibility(self.networks, targets, [node.draft for _, node in nodes])
+        for (_, node), plausible in zip(nodes, found.tolist(), strict=True):
+            node.plausibility = plausible
 
     def _draw(self, dry: list[tuple[Row, list[Node]]], step: int) -> None:
         """Fill the empty list beside each row with corrections of its answer, by chance."""

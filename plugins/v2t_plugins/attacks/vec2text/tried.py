@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import math
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import TypeAlias
@@ -21,8 +22,12 @@ class Node:
     draft: Draft
     vector: Vectors | None = None  # (d,)
     cosine: float | None = None
+    plausibility: float = 0.0
     after: list[Node] | None = None
 
+
+# Distances under this are rounding.
+_NEAREST = 1e-7
 
 State: TypeAlias = tuple[Node, ...]
 
@@ -100,3 +105,14 @@ class Row:
 def closeness(node: Node) -> float:
     """Return the cosine of a guess, or less than any where it was not embedded."""
     return -2.0 if node.cosine is None else node.cosine
+
+
+def worth(node: Node, fluency: float) -> float:
+    """Return how much speaks for a guess: how close it lands, and how likely it is a text.
+
+    The logarithm of the distance left, so that the closer guesses come, the less it counts
+    how likely they are: at a cosine of 1 nothing else does.
+    """
+    if not fluency or node.cosine is None:
+        return closeness(node)
+    return fluency * node.plausibility - math.log(max(1.0 - node.cosine, _NEAREST))
