@@ -25,6 +25,17 @@ class Finished:
 Invoke = Callable[..., Finished]
 
 
+def refused(done: Finished, *expected: str) -> None:
+    """Check that the command ended as bad input must end, in one line that says all of this."""
+    assert done.status == 2, done.err
+    lines = [line for line in done.err.splitlines() if line.startswith("error: ")]
+    assert len(lines) == 1
+    assert "Traceback" not in done.err
+    assert done.out == ""
+    for words in expected:
+        assert words in lines[0], lines[0]
+
+
 def write_beir(
     folder: Path,
     documents: list[dict[str, str]],

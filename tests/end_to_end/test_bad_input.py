@@ -10,20 +10,10 @@ from pathlib import Path
 
 import pytest
 
-from end_to_end.commands import Finished, Invoke, command, environment, write_beir
+from end_to_end.commands import Finished, Invoke, command, environment, refused, write_beir
 
 DOCUMENT = {"_id": "d1", "title": "", "text": "a red door"}
 QUERY = {"_id": "q1", "text": "door"}
-
-
-def refused(done: Finished, *expected: str) -> None:
-    """Check that the command ended as bad input must end."""
-    assert done.status == 2, done.err
-    lines = [line for line in done.err.splitlines() if line.startswith("error: ")]
-    assert len(lines) == 1
-    assert "Traceback" not in done.err
-    for words in expected:
-        assert words in lines[0], lines[0]
 
 
 @pytest.mark.parametrize(

@@ -14,7 +14,7 @@ import pyarrow.parquet as pq
 import pytest
 from safetensors.numpy import save_file
 
-from end_to_end.commands import Finished, Invoke
+from end_to_end.commands import Invoke, refused
 from v2t_bench.contracts import Embedder
 
 HASHED = ("--embedder", "hashed", "--device", "cpu")
@@ -24,17 +24,6 @@ HASHED = ("--embedder", "hashed", "--device", "cpu")
 def known_texts(texts_file: Path) -> list[str]:
     """Three texts that ``nearest`` was trained on, of at most 32 tokens."""
     return texts_file.read_text().splitlines()[:3]
-
-
-def refused(done: Finished, *expected: str) -> None:
-    """Check that the command ended as bad input must end."""
-    assert done.status == 2, done.err
-    lines = [line for line in done.err.splitlines() if line.startswith("error: ")]
-    assert len(lines) == 1
-    assert "Traceback" not in done.err
-    assert done.out == ""
-    for words in expected:
-        assert words in lines[0], lines[0]
 
 
 def cells(out: str) -> list[list[str]]:

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from end_to_end.commands import Finished, Invoke, run_process, write_beir
+from end_to_end.commands import Finished, Invoke, refused, run_process, write_beir
 
 HASHED = ("--embedder", "hashed", "--device", "cpu")
 
@@ -38,16 +38,6 @@ def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
                        "drawn", cache=folder / "cache")  # fmt: skip
     assert done.status == 0, done.err
     return folder / "made"
-
-
-def refused(done: Finished, *expected: str) -> None:
-    assert done.status == 2, done.err
-    lines = [line for line in done.err.splitlines() if line.startswith("error: ")]
-    assert len(lines) == 1
-    assert "Traceback" not in done.err
-    assert done.out == ""
-    for part in expected:
-        assert part in lines[0], lines[0]
 
 
 def looked_up(done: Finished) -> list[dict[str, Any]]:

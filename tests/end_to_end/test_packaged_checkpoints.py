@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from end_to_end.commands import ROOT, Finished, Invoke, command, environment
+from end_to_end.commands import ROOT, Invoke, command, environment, refused
 from v2t_bench.canonical import hash_texts
 from v2t_bench.corpora.demo import demo_training_texts
 
@@ -43,15 +43,6 @@ def carry(source: Path, folder: Path, **changes: Any) -> Path:
 def rows_of(out: Path) -> list[dict[str, str]]:
     with (out / "leaderboard.csv").open(newline="") as stream:
         return list(csv.DictReader(stream))
-
-
-def refused(done: Finished, *expected: str) -> None:
-    """Check that the command ended in one line of error."""
-    assert done.status == 2, done.err
-    (line,) = [line for line in done.err.splitlines() if line.startswith("error: ")]
-    assert "Traceback" not in done.err
-    for words in expected:
-        assert words in line, line
 
 
 @pytest.fixture

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from end_to_end.commands import Finished, Invoke, environment
+from end_to_end.commands import Invoke, environment, refused
 from v2t_bench.contracts import Secret
 from v2t_bench.release import attacker_secret
 
@@ -26,13 +26,6 @@ def words(attack: str, texts: Path, out: Path, *more: object) -> list[object]:
 def record(folder: Path) -> dict[str, Any]:
     found: dict[str, Any] = json.loads((folder / "checkpoint.json").read_text())
     return found
-
-
-def refused(done: Finished, message: str) -> None:
-    assert done.status == 2, done.err
-    assert [message in line for line in done.err.splitlines() if line.startswith("error: ")] == [
-        True
-    ]
 
 
 @pytest.mark.parametrize(

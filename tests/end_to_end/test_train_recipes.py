@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from end_to_end.commands import Finished, Invoke
+from end_to_end.commands import Invoke, refused
 from v2t_bench.cli.train_verb import command
 from v2t_bench.corpora.demo import demo_training_texts
 from v2t_bench.errors import BadInput
@@ -49,13 +49,6 @@ def odd(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
                 "options": {"lexical": "none", "rounds": "3"}}  # fmt: skip
     monkeypatch.setitem(TRAININGS, "odd", settings)
     return settings
-
-
-def refused(done: Finished, message: str) -> None:
-    assert done.status == 2, done.err
-    said = [line for line in done.err.splitlines() if line.startswith("error: ")]
-    assert len(said) == 1
-    assert message in said[0]
 
 
 def test_a_recipe_sets_what_is_not_given(taught: Taught, odd: dict[str, Any]) -> None:
