@@ -74,7 +74,52 @@ def checkpoint_in(folder: Path) -> Checkpoint:
         BadInput: there is no checkpoint.
         CorruptArtifact: the record cannot be read.
     """
+    return _described(_record_in(folder), folder)
+
+
+def checkpoints_in(folder: Path) -> Iterator[Checkpoint]:
+    """Yield the checkpoint of each subfolder of ``folder`` that holds one, sorted by name.
+
+    For the hook ``v2t_checkpoints`` of a package that carries them: only records are read. The
+    host compares the other files with their hashes when a checkpoint is used. Records that
+    cannot be read are told after all others were yielded.
+
+    Raises:
+        CorruptArtifact: records cannot be read.
+    """
+    found, damaged = _below(folder)
+    yield from found
+    if damaged:
+        raise CorruptArtifact("; ".join(map(str, damaged)))
+
+
+def read_record(folder: Path) -> CheckpointRecord:
+    """Return what was written about the checkpoint in ``folder``, whose files are as they were.
+
+    Raises:
+        BadInput: there is no checkpoint.
+        CorruptArtifact: a file is missing, truncated or changed.
+    """
     record = _record_in(folder)
+    for name, digest in record.files.items():
+        file = folder / name
+        if not file.is_file() or hash_file(file) != digest:
+            raise CorruptArtifact(
+                f"{file} is missing, truncated or changed since it was trained; {REPAIR}"
+            )
+    return record
+
+
+def read_checkpoint(folder: Path) -> Checkpoint:
+    """Return the checkpoint in ``folder`` after comparing every file with its hash.
+
+    Raises:
+        BadInput, CorruptArtifact: as for `read_record`.
+    """
+    return _described(read_record(folder), folder)
+
+
+def _described(record: CheckpointRecord, folder: Path) -> Checkpoint:
     return Checkpoint(
         attack=record.attack,
         space=space_of(record.space),
@@ -88,65 +133,6 @@ def checkpoint_in(folder: Path) -> Checkpoint:
         embedder=record.embedder,
         texts_sha256=str(record.texts.get("sha256", "")),
     )
-
-
-def checkpoints_in(folder: Path) -> Iterator[Checkpoint]:
-    """Yield the checkpoint of each subfolder of ``folder`` that holds one, sorted by name.
-
-    For the hook ``v2t_checkpoints`` of a package that carries them: only records are read. The
-    host compares the other files with their hashes when a checkpoint is used. Records that
-    cannot be read are told after all others were yielded.
-
-    Raises:
-        CorruptArtifact: records cannot be read.
-    """
-    damaged = []
-    for path in sorted(folder.glob(f"[!.]*/{RECORD}")):
-        try:
-            found = checkpoint_in(path.parent)
-        except CorruptArtifact as error:
-            damaged.append(str(error))
-            continue
-        yield found
-    if damaged:
-        raise CorruptArtifact("; ".join(damaged))
-
-
-def check_files(folder: Path) -> None:
-    """Compare every file of the checkpoint in ``folder`` with the hash in its record.
-
-    Raises:
-        BadInput: there is no checkpoint.
-        CorruptArtifact: a file is missing, truncated or changed.
-    """
-    for name, digest in _record_in(folder).files.items():
-        file = folder / name
-        if not file.is_file() or hash_file(file) != digest:
-            raise CorruptArtifact(
-                f"{file} is missing, truncated or changed since it was trained; {REPAIR}"
-            )
-
-
-def read_record(folder: Path) -> CheckpointRecord:
-    """Return what was written about the checkpoint in ``folder``, whose files are as they were.
-
-    Raises:
-        BadInput: there is no checkpoint.
-        CorruptArtifact: a file is missing, truncated or changed.
-    """
-    check_files(folder)
-    return _record_in(folder)
-
-
-def read_checkpoint(folder: Path) -> Checkpoint:
-    """Return the checkpoint in ``folder`` after comparing every file with its hash.
-
-    Raises:
-        BadInput: there is no checkpoint.
-        CorruptArtifact: a file is missing, truncated or changed.
-    """
-    check_files(folder)
-    return checkpoint_in(folder)
 
 
 def _record_in(folder: Path) -> CheckpointRecord:
@@ -169,14 +155,23 @@ def _record_in(folder: Path) -> CheckpointRecord:
 
 def shelf(folder: Path) -> list[Checkpoint]:
     """Return the checkpoints in the folders directly below ``folder``, by their records alone."""
-    found = []
+    found, damaged = _below(folder)
+    for error in damaged:
+        # It may not be wanted at all; one that is named is refused when it is read.
+        log.warning("%s; left out", error)
+    return found
+
+
+def _below(folder: Path) -> tuple[list[Checkpoint], list[CorruptArtifact]]:
+    """Return the checkpoints in the folders directly below, and what is wrong with the others."""
+    found: list[Checkpoint] = []
+    damaged: list[CorruptArtifact] = []
     for path in sorted(folder.glob(f"[!.]*/{RECORD}")):
         try:
             found.append(checkpoint_in(path.parent))
         except CorruptArtifact as error:
-            # It may not be wanted at all; one that is named is refused when it is read.
-            log.warning("%s; left out", error)
-    return found
+            damaged.append(error)
+    return found, damaged
 
 
 def place(checkpoint: Checkpoint) -> str:

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from v2t_bench.checkpoints import check_files, fitting, one_of, place, shelf
+from v2t_bench.checkpoints import fitting, one_of, place, read_record, shelf
 from v2t_bench.contracts import Checkpoint, Space
 from v2t_bench.errors import BadInput, CorruptArtifact, UnknownComponent
 from v2t_bench.registry import Registry
@@ -139,7 +139,7 @@ class Shelves:
         folder = checkpoint.folder
         if folder not in self._checked:
             try:
-                check_files(folder)
+                read_record(folder)
                 self._checked[folder] = None
             except (BadInput, CorruptArtifact) as error:
                 who = f"checkpoint {place(checkpoint)}: " if checkpoint.distribution else ""

@@ -12,11 +12,11 @@ import pytest
 from toy_checkpoint import SPACE, damage, write_checkpoint
 from v2t_bench.checkpoints import (
     RECORD,
-    check_files,
     checkpoint_in,
     checkpoints_in,
     fitting,
     read_checkpoint,
+    read_record,
     shelf,
 )
 from v2t_bench.errors import BadInput, CorruptArtifact
@@ -78,7 +78,7 @@ class TestTheRecord:
         damage(made)
         assert checkpoint_in(made) == whole
         assert shelf(made.parent) == [whole]
-        for read in (check_files, read_checkpoint):
+        for read in (read_record, read_checkpoint):
             with pytest.raises(CorruptArtifact, match=r"network\.safetensors is missing, trunc"):
                 read(made)
 

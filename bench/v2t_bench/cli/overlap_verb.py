@@ -45,7 +45,7 @@ def command(**given: Any) -> None:
     v2t-bench overlap checkpoints/vec2text-wiki-32 --texts mine.txt
     v2t-bench overlap checkpoints/vec2text-wiki-32 --dataset beir:./scifact --json
     """  # noqa: D301 - click's marker for a paragraph it must not wrap
-    from v2t_bench.checkpoints import read_checkpoint, read_record
+    from v2t_bench.checkpoints import checkpoint_in, read_record
     from v2t_bench.contamination import ONE_IN, WORDS, overlap, read_runs
 
     if (given["texts"] is None) == (given["dataset"] is None):
@@ -59,7 +59,7 @@ def command(**given: Any) -> None:
     if given["as_json"]:
         document = {
             "schema_version": 1,
-            "checkpoint": read_checkpoint(folder).identity,
+            "checkpoint": checkpoint_in(folder).identity,
             "trained_on": record.trained_on,
             "words": WORDS,
             "one_in": ONE_IN,
