@@ -15,7 +15,7 @@ from torch import nn
 # A matrix of hidden weights in transformers' T5: in a block, and no table of position biases.
 _IN_BLOCK, _TABLE = ".block.", "relative_attention_bias"
 # Muon's steps have norm 1 whatever the gradient, so its rate is no multiple of AdamW's for
-# reasons of scale; this one was measured, see docs/training-log.md.
+# reasons of scale; no other was tried, see docs/training-log.md.
 RATE_OF_MUON = 10.0
 
 

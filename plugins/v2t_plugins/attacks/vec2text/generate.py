@@ -10,7 +10,7 @@ from torch import Tensor
 from v2t_plugins.attacks.vec2text.endings import Endings
 from v2t_plugins.attacks.vec2text.model import Network
 from v2t_plugins.attacks.vec2text.output_layer import FLOOR
-from v2t_plugins.attacks.vec2text.stepping import StepDecoder
+from v2t_plugins.attacks.vec2text.stepping import StepDecoder, beams_of
 
 # What transformers' beam search takes off a score that must not be chosen.
 _NEVER = 1.0e9
@@ -165,11 +165,11 @@ def write_beams(
             rows = rows[left]
             held.keep(left)
             decoder.keep_texts(left)
-            last = last.view(-1, beams)[left].flatten()
-            offsets = torch.arange(beams, device=states.device)
-            endings.keep((left.unsqueeze(1) * beams + offsets).flatten())
+            kept = beams_of(left, beams)
+            last = last[kept]
+            endings.keep(kept)
             if bonus is not None:
-                bonus = bonus.view(-1, beams, bonus.shape[1])[left].flatten(0, 1)
+                bonus = bonus[kept]
     used = (found != config.pad_id).flatten(0, 1).any(dim=0).nonzero()
     return found[:, :, : int(used.max()) + 1 if len(used) else 1]
 
@@ -226,10 +226,11 @@ def write_by_chance(
             left = live.nonzero()[:, 0]
             rows = rows[left]
             decoder.keep_texts(left)
-            last, going = (each.view(-1, k)[left].flatten() for each in (last, going))
-            endings.keep((left.unsqueeze(1) * k + torch.arange(k, device=left.device)).flatten())
+            kept = beams_of(left, k)
+            last, going = last[kept], going[kept]
+            endings.keep(kept)
             if bonus is not None:
-                bonus = bonus.view(-1, k, bonus.shape[1])[left].flatten(0, 1)
+                bonus = bonus[kept]
     texts = _blank_after_end(written.flatten(0, 1), config.end_id, config.pad_id)
     return texts.view(n, k, -1)
 

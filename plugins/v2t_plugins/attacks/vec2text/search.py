@@ -152,8 +152,9 @@ class Search:
             tried = [row.corrected(turn) for row, turn in zip(going, turns, strict=True)]
             dry = {place for place, fresh in enumerate(tried) if self.samples and not fresh}
             self._draw([(going[place], tried[place]) for place in sorted(dry)], step)
-            self._embed((r, node) for r, fresh in zip(going, tried, strict=True) for node in fresh)
-            self._judge([(r, n) for r, fresh in zip(going, tried, strict=True) for n in fresh])
+            new = [(r, node) for r, fresh in zip(going, tried, strict=True) for node in fresh]
+            self._embed(new)
+            self._judge(new)
             for place, (row, fresh) in enumerate(zip(going, tried, strict=True)):
                 # A drawn text that is no better is not worth a step of its own.
                 follow = [node for node in fresh if self._worth(node) > self._worth(row.answer)]

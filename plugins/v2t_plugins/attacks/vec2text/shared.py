@@ -37,17 +37,19 @@ class Shared(nn.Module):
         """
         m = 0 if guesses is None else len(guesses)
         total = torch.zeros((), device=vectors.device)
-        for part, rows in ((slice(0, m), m), (slice(m, None), len(vectors) - m)):
-            if not rows:
-                continue
-            inner = labels[part]
-            inner = inner[:, : int((inner != IGNORED).sum(dim=1).max())]
-            if part.stop is None:
-                out = self.inverter(vectors[part], inner)
-            else:
-                out = self.corrector(vectors[part], guess_vectors, guesses, inner)
-            total = total + out["loss"] * (inner != IGNORED).sum()
+        if m:
+            total = total + _summed(self.corrector, labels[:m], vectors[:m], guess_vectors, guesses)
+        if m < len(vectors):
+            total = total + _summed(self.inverter, labels[m:], vectors[m:])
         return {"loss": total / (labels != IGNORED).sum()}
+
+
+def _summed(network: nn.Module, labels: Tensor, *inputs: Tensor | None) -> Tensor:
+    """Return the loss of one role, summed over its labels (n, t)."""
+    real = labels != IGNORED
+    out = network(*inputs, labels[:, : int(real.sum(dim=1).max())])
+    summed: Tensor = out["loss"] * real.sum()
+    return summed
 
 
 # What a training works on: two networks, or one in both roles.

@@ -102,8 +102,7 @@ class StepDecoder:
 
     def keep_texts(self, texts: Tensor) -> None:
         """Go on with some of the n texts, by their places."""
-        offsets = torch.arange(self.beams, device=texts.device)
-        self.follow((texts.unsqueeze(1) * self.beams + offsets).flatten())
+        self.follow(beams_of(texts, self.beams))
         self._read = [(keys[texts], values[texts]) for keys, values in self._read]
         if self._hidden is not None:
             self._hidden = self._hidden[texts]
@@ -114,6 +113,11 @@ class StepDecoder:
             (_taken(keys, beams, self.position), _taken(values, beams, self.position))
             for keys, values in self._seen
         ]
+
+
+def beams_of(texts: Tensor, k: int) -> Tensor:
+    """Return the places of all beams of some texts, (m * k,), by the texts' places (m,)."""
+    return (texts.unsqueeze(1) * k + torch.arange(k, device=texts.device)).flatten()
 
 
 def _heads(x: Tensor, heads: int) -> Tensor:

@@ -79,6 +79,8 @@ class Together:
         first = Examples(rows=everything, guess=torch.full_like(everything, -1))
         others = self._neighbours()
         curve = self._stage("base", first + others, minutes.get("base"), training.steps, hold=1.0)
+        # The last has more than the others together: it ends with the decay.
+        shares = [0.4 / (rounds - 1)] * (rounds - 1) + [0.6] if rounds > 1 else [1.0]
         own: list[Examples] = []
         for number in range(rounds):
             own += self._own_guesses(number)
@@ -87,9 +89,7 @@ class Together:
             seed = derive_seed(training.context.seed, "vec2text mixture", number)
             examples = made + first.drawn(n // 2, seed) + others.drawn(n // 4, seed)
             last = number + 1 == rounds
-            # The last has more than the others together: it ends with the decay.
-            share = 0.6 if last and rounds > 1 else 0.4 / max(1, rounds - 1)
-            share = 1.0 if rounds == 1 else share
+            share = shares[number]
             curve += self._stage(
                 f"corrector-{number + 1}",
                 examples,
