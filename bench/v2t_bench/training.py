@@ -44,6 +44,7 @@ from v2t_bench.release import KnownDefense, trained_against
 from v2t_bench.scorecard import leakage_scores, per_text_scores
 from v2t_bench.shown import hash_folder, shown_composition
 from v2t_bench.spelling import Spelling
+from v2t_bench.stopwatch import Stopwatch
 from v2t_bench.texts import Cut, cut
 from v2t_bench.vectors import VectorCache, oracle_of
 
@@ -98,16 +99,17 @@ class School:
             return self._kept(texts, role, fast=lesson.fast_vectors)
 
         oracle = oracle_of(self.embedder, keep=keep, fast=lesson.fast_vectors)
-        started = time.monotonic()
-        report = attack.train(known, oracle, self._train_context(lesson, work, made, release))
-        trained = time.monotonic()
+        watch = Stopwatch(work / "seconds.json")
+        context = self._train_context(lesson, work, made, release, watch)
+        report = attack.train(known, oracle, context)
+        seconds, trained = {"train": watch.seconds}, time.monotonic()
         _check_was_asked(release, lesson.attack)
         asked = sum(kept) + self.processes.totals([oracle.texts_asked - sum(kept)])[0]
         if self.processes.is_main:
             self._write_mean(lesson, known, made, release)
             facts["ngrams"] = write_runs(known, made) if lesson.ngrams else None
             scores = self._evaluate(lesson, held_back, made, release)
-            seconds = {"train": trained - started, "evaluate": time.monotonic() - trained}
+            seconds["evaluate"] = time.monotonic() - trained
             record = CheckpointRecord(
                 **self._circumstances(lesson),
                 texts=facts,
@@ -218,8 +220,13 @@ class School:
         )
 
     def _train_context(
-        self, lesson: Lesson, work: Path, made: Path, release: Release
+        self, lesson: Lesson, work: Path, made: Path, release: Release, watch: Stopwatch
     ) -> TrainContext:
+        def tell(line: str) -> None:
+            if self.processes.is_main:
+                watch.note()
+                self.progress(line)
+
         return TrainContext(
             folder=made,
             work=work,
@@ -232,7 +239,7 @@ class School:
             batch_size=lesson.batch_size,
             tokenizer=lesson.tokenizer,
             options=dict(lesson.options),
-            progress=self.progress if self.processes.is_main else lambda line: None,
+            progress=tell,
             release=release,
             dev=self._cut(lesson, lesson.dev).texts,
             processes=self.processes,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -42,7 +43,7 @@ attacked: list[Vectors] = []
 
 @dataclass(frozen=True, kw_only=True)
 class Pupil:
-    """An attack that writes down what it is given."""
+    """An attack that writes down what it is given; ``stumbling`` it is stopped once."""
 
     checkpoint: Path | None = None
 
@@ -53,6 +54,10 @@ class Pupil:
             vectors = context.release(vectors, texts)
         taught.append((list(texts), vectors))
         measured.append(list(context.dev))
+        if "stumbling" in context.options and len(taught) == 1:
+            time.sleep(0.3)
+            context.progress("so far")
+            raise KeyboardInterrupt
         (context.folder / "learned.json").write_text("{}")
         return TrainReport(recipe={})
 
@@ -132,6 +137,17 @@ def test_only_what_is_learned_is_hashed_and_only_where_it_may_be(
     school.train(lesson(long, ngrams=False), tmp_path / "without")
     assert not (tmp_path / "without" / "ngrams.safetensors").exists()
     assert read_record(tmp_path / "without").texts["ngrams"] is None
+
+
+def test_the_record_counts_the_time_of_a_run_that_was_stopped(
+    school: School, texts: list[str], tmp_path: Path
+) -> None:
+    stumbling = lesson(texts, options={"stumbling": "yes"})
+    with pytest.raises(KeyboardInterrupt):
+        school.train(stumbling, tmp_path / "out")
+    school.train(stumbling, tmp_path / "out")
+    assert len(taught) == 2
+    assert 0.3 <= read_record(tmp_path / "out").seconds["train"] < 60
 
 
 def test_an_attack_that_takes_no_heed_of_the_defense_is_refused(
