@@ -165,6 +165,16 @@ def test_draws_that_bring_nothing_new_heat_up_the_next() -> None:
     assert table.heats == [1.0, 2.0, 3.0, 4.0]
 
 
+def test_a_row_ends_after_draws_running_that_bring_nothing_better() -> None:
+    # Of b comes d, which is worse, or b again; of c, which is better than b, only b.
+    worse = Table(RESTS, by_chance={"b": ["d", "b"]})
+    assert look(worse, CHANCY, steps=50, samples=2, patience=3)[0].text == "b"
+    assert worse.drawn_from == ["b"] * 3
+    better = Table(RESTS, by_chance={"b": ["c"], "c": ["b"]})
+    assert look(better, CHANCY, steps=50, samples=2, patience=3)[0].text == "c"
+    assert better.drawn_from == ["b"] + ["c"] * 3
+
+
 def test_parity_draws_nothing() -> None:
     table = Table(RESTS, by_chance=BY_CHANCE)
     look(table, CHANCY, steps=9, samples=4, mode="parity")

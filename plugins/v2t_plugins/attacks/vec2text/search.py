@@ -2,8 +2,8 @@
 
 Two searches over the same networks. `best` is ours: every text tried is kept with its
 worth, and each step corrects the best ones that were not corrected yet; where that brings
-no new text, corrections of the best of all are drawn by chance. `parity` is
-that of vec2text 0.0.13 step for step: only the candidates of a step compete, nothing
+no new text, corrections of the best of all are drawn by chance, until several draws running
+bring nothing better. `parity` is that of vec2text 0.0.13 step for step: only the candidates of a step compete, nothing
 better is kept, and with one beam nothing is compared at all. A correction depends on the
 target and the guess alone, so what was corrected once is remembered, and a row that comes
 back to where it was leaves the batch: its answer after any number of steps is read off the
@@ -43,6 +43,7 @@ class Search:
         beam: Guesses followed at a time, and texts tried for each.
         samples: For `best`: texts drawn for a row where correcting brings nothing new; 0: the
             row ends.
+        patience: For `best`: a row ends after so many draws running that bring nothing better.
         fluency: For `best`: how much plausibility counts, see `worth`.
         mode: See the module.
         start: Makes the first guess of a target, in place of the base model.
@@ -58,6 +59,7 @@ class Search:
     steps: int = 20
     beam: int = 1
     samples: int = 4
+    patience: int = 4
     fluency: float = 0.0
     mode: Mode = "best"
     start: Callable[[Vectors], str] | None = None
@@ -141,7 +143,7 @@ class Search:
         self._embed((row, row.answer) for row in rows)
         self._judge([(row, row.answer) for row in rows])
         for step in range(1, self.steps + 1):
-            going = [row for row in rows if row.waiting or self.samples]
+            going = [row for row in rows if row.waiting or self._may_draw(row)]
             going = [row for row in going if not _arrived(row.answer)]
             if not going:
                 break
@@ -150,7 +152,11 @@ class Search:
                 [(r, node) for r, turn in zip(going, turns, strict=True) for node in turn]
             )
             tried = [row.corrected(turn) for row, turn in zip(going, turns, strict=True)]
-            dry = {place for place, fresh in enumerate(tried) if self.samples and not fresh}
+            dry = {
+                place
+                for place, (row, fresh) in enumerate(zip(going, tried, strict=True))
+                if not fresh and self._may_draw(row)
+            }
             self._draw([(going[place], tried[place]) for place in sorted(dry)], step)
             new = [(r, node) for r, fresh in zip(going, tried, strict=True) for node in fresh]
             self._embed(new)
@@ -158,6 +164,8 @@ class Search:
             for place, (row, fresh) in enumerate(zip(going, tried, strict=True)):
                 # A drawn text that is no better is not worth a step of its own.
                 follow = [node for node in fresh if self._worth(node) > self._worth(row.answer)]
+                if place in dry:
+                    row.idle = 0 if follow else row.idle + 1
                 left = row.waiting[self.beam :] + (follow if place in dry else fresh)
                 left.sort(key=self._worth, reverse=True)
                 # What cannot come to its turn any more needs no memory.
@@ -168,6 +176,9 @@ class Search:
                     row.answer = max(row.answer, best, key=self._worth)
                     if self.trace:
                         self._look([(row, best)], step)
+
+    def _may_draw(self, row: Row) -> bool:
+        return self.samples > 0 and row.idle < self.patience
 
     def _worth(self, node: Node) -> float:
         return worth(node, self.fluency)

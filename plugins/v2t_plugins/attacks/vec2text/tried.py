@@ -44,6 +44,7 @@ class Row:
         waiting: For `best`: guesses not corrected yet, closest first.
         seen: For `best`: texts tried. By text: two spellings of one text land on one spot.
         dry: For `best`: how many draws running brought no new text.
+        idle: For `best`: how many draws running brought no better text.
         history: For `parity`: the guesses followed after each step.
     """
 
@@ -54,6 +55,7 @@ class Row:
     waiting: list[Node] = field(default_factory=list)
     seen: set[str] = field(default_factory=set)
     dry: int = 0
+    idle: int = 0
     history: list[State] = field(default_factory=list)
 
     def __post_init__(self) -> None:
