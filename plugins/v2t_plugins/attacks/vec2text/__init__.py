@@ -66,10 +66,10 @@ TRAININGS: Mapping[str, Mapping[str, Any]] = {
     "demo": {
         "demo": True,
         "size": "tiny",
-        "steps": 3000,
+        "steps": 1800,
         "batch_size": 128,
         "options": {
-            "corrector_steps": "2000",
+            "corrector_steps": "800",
             "hypotheses": "8000",
             "learning_rate": "0.003",
             "optimizer": "muon",
