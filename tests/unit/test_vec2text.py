@@ -180,7 +180,8 @@ def test_samples_come_closer_where_corrections_come_to_rest(
     closeness = []
     for samples in (0, 4):
         asking = ask(embedder)
-        texts = search(networks, vectors, asking, steps=8, batch_size=64, samples=samples)
+        more = {"samples": samples, "patience": 8}
+        texts = search(networks, vectors, asking, steps=8, batch_size=64, **more)
         closeness.append(cosine_per_pair(embedder.embed(texts, "document"), vectors))
         assert asking.texts_asked <= len(vectors) * (2 + 8 * max(samples, 1))
     assert (closeness[1] >= closeness[0] - 1e-6).all()

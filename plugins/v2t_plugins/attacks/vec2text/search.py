@@ -5,9 +5,9 @@ worth, and each step corrects the best ones that were not corrected yet; where t
 no new text, corrections of the best of all are drawn by chance, until several draws running
 bring nothing better. `parity` is that of vec2text 0.0.13 step for step: only the candidates
 of a step compete, nothing better is kept, and with one beam nothing is compared at all. A
-correction depends on the target and the guess alone, so what was corrected once is remembered, and a row that comes
-back to where it was leaves the batch: its answer after any number of steps is read off the
-circle it goes in.
+correction depends on the target and the guess alone, so what was corrected once is
+remembered, and a row that comes back to where it was leaves the batch: its answer after any
+number of steps is read off the circle it goes in.
 """
 
 from __future__ import annotations
