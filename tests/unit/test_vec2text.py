@@ -35,7 +35,13 @@ from v2t_plugins.attacks.vec2text.search import Search
 from v2t_plugins.training import seeded
 
 SMALL: dict[str, Any] = {"d_model": 16, "layers": 1, "heads": 2, "d_ff": 32, "dropout": 0.0}
-OPTIONS = {"vocabulary": "400", "pseudo_tokens": "4", "learning_rate": "0.005"}
+# In bfloat16, what a toy learns differs between processors.
+OPTIONS = {
+    "vocabulary": "400",
+    "pseudo_tokens": "4",
+    "learning_rate": "0.005",
+    "precision": "float32",
+}
 
 
 def toy_language() -> list[str]:
@@ -180,13 +186,11 @@ def test_samples_come_closer_where_corrections_come_to_rest(
     closeness = []
     for samples in (0, 4):
         asking = ask(embedder)
-        more = {"samples": samples, "patience": 8}
-        texts = search(networks, vectors, asking, steps=8, batch_size=64, **more)
+        texts = search(networks, vectors, asking, steps=8, batch_size=64, samples=samples)
         closeness.append(cosine_per_pair(embedder.embed(texts, "document"), vectors))
         assert asking.texts_asked <= len(vectors) * (2 + 8 * max(samples, 1))
     assert (closeness[1] >= closeness[0] - 1e-6).all()
-    # How much closer is up to the processor the toy was trained on: 0.004 to over 0.01.
-    assert closeness[1].mean() > closeness[0].mean() + 0.001
+    assert closeness[1].mean() > closeness[0].mean() + 0.01
 
 
 @pytest.mark.parametrize("dtype", ["bfloat16", "float64"])
