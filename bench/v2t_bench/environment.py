@@ -59,6 +59,15 @@ def resolve_device(wanted: str) -> str:
     return wanted
 
 
+def has_fast_bfloat16(device: str) -> bool:
+    """Return whether ``device`` multiplies in bfloat16 faster than in float32."""
+    import torch
+
+    if device.startswith("cuda"):
+        return bool(torch.cuda.is_bf16_supported(including_emulation=False))
+    return device == "cpu" and bool(torch.cpu._is_avx512_bf16_supported())
+
+
 def describe(device: str) -> dict[str, Any]:
     """Return versions and hardware as results record them."""
     versions = {}

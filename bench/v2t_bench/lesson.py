@@ -24,7 +24,8 @@ class Lesson:
         max_tokens: The embedder's tokens kept of each text, special ones included.
         min_tokens: A third of the texts are cut at ``max_tokens``, a third at half of it, the
             others at a number drawn evenly from here on; None: all at ``max_tokens``.
-        fast_vectors: Whether what is trained on is embedded in bfloat16.
+        fast_vectors: Whether what is trained on is embedded in bfloat16, on a device that is
+            faster so.
         size, steps, minutes, seed, batch_size, tokenizer, options: See `TrainContext`.
         defense: The defense it is trained against, or empty for clean vectors.
         defense_seed: Of the secret that the attacker makes up for it.

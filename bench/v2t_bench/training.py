@@ -32,7 +32,7 @@ from v2t_bench.contracts import (
     as_they_are,
     check_guesses,
 )
-from v2t_bench.environment import describe
+from v2t_bench.environment import describe, has_fast_bfloat16
 from v2t_bench.errors import BadInput, BadParameter, BrokenPromise
 from v2t_bench.lengths import cut_unlike
 from v2t_bench.lesson import Lesson as Lesson
@@ -86,7 +86,11 @@ class School:
         """
         if out.exists():
             raise BadInput(f"{out} exists already; choose another folder with -o or remove it")
-        lesson = replace(lesson, defense=trained_against(self.registry, lesson.defense))
+        lesson = replace(
+            lesson,
+            defense=trained_against(self.registry, lesson.defense),
+            fast_vectors=lesson.fast_vectors and has_fast_bfloat16(self.context.device),
+        )
         attack = self._pupil(lesson.attack)
         known, held_back, facts = self._split(lesson)
         work, made = self._places(lesson, out)

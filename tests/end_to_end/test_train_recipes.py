@@ -150,8 +150,9 @@ def test_dev_texts_are_read_beside_the_texts_and_no_more_than_a_thousand(
 
 
 def test_lengths_and_precision_are_told_and_recorded(
-    invoke: Invoke, texts_file: Path, tmp_path: Path
+    invoke: Invoke, texts_file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr("v2t_bench.training.has_fast_bfloat16", lambda device: True)
     out = tmp_path / "out"
     done = invoke("train", "nearest", "--texts", texts_file, "--embedder", "hashed", "--device",
                   "cpu", "--min-tokens", 3, "--max-tokens", 12, "--fast-vectors",

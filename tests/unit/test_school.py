@@ -205,8 +205,14 @@ class Multiplied:
 
 
 def test_fast_vectors_are_learned_from_and_not_tested_on(
-    school: School, embedder: Embedder, texts: list[str], tmp_path: Path
+    school: School,
+    embedder: Embedder,
+    texts: list[str],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    monkeypatch.setattr("v2t_bench.training.has_fast_bfloat16", lambda device: True)
+
     def rounded(texts: list[str]) -> Vectors:
         exact = torch.from_numpy(embedder.embed(texts, "document"))
         vectors: Vectors = exact.bfloat16().float().numpy()
@@ -221,6 +227,22 @@ def test_fast_vectors_are_learned_from_and_not_tested_on(
     held_back = [text for text in texts if text not in set(learned)]
     exact = embedder.embed(held_back, "document")
     np.testing.assert_allclose(np.sort(attacked[0], axis=0), np.sort(exact, axis=0), atol=1e-7)
+
+
+def test_fast_vectors_are_the_usual_ones_where_bfloat16_is_slow(
+    school: School,
+    embedder: Embedder,
+    texts: list[str],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("v2t_bench.training.has_fast_bfloat16", lambda device: False)
+    usual = replace(school, embedder=Multiplied(embedder))
+    usual.train(lesson(texts, fast_vectors=True), tmp_path / "out")
+    ((learned, vectors),) = taught
+    np.testing.assert_array_equal(vectors, usual.embedder.embed(learned, "document"))
+    assert read_record(tmp_path / "out").fast_vectors is False
+    assert "bfloat16" not in (tmp_path / "out" / "README.md").read_text()
 
 
 def test_a_mixture_of_lengths_is_taught_and_recorded(school: School, tmp_path: Path) -> None:
