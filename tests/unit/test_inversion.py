@@ -71,7 +71,7 @@ def ready(text: str) -> Resolved:
 class TestSpelling:
     def test_short_parameters_join_those_that_are_spelled(self, offered: Registry) -> None:
         spelled = spell_attack(offered, "vec2text:beam=1", {"steps": 7, "beam": None})
-        assert str(spelled) == "vec2text:beam=1,fluency=0.5,samples=4,search=best,steps=7"
+        assert str(spelled) == "vec2text:beam=1,fluency=1,guesses=16,samples=4,search=best,steps=7"
 
     @pytest.mark.parametrize("text", ["ladder:2", "ladder:steps=2"])
     def test_one_that_is_spelled_already_is_refused(self, offered: Registry, text: str) -> None:

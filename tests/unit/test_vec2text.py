@@ -281,7 +281,9 @@ def test_an_untrained_attack_says_so(embedder: Embedder, context: BuildContext) 
         Vec2Text(context=context).invert(np.ones((1, 64), dtype=np.float32), ask(embedder))
 
 
-@pytest.mark.parametrize("wrong", [{"steps": -1}, {"beam": 0}, {"samples": -1}, {"fluency": -0.1}])
+@pytest.mark.parametrize(
+    "wrong", [{"steps": -1}, {"beam": 0}, {"guesses": 0}, {"samples": -1}, {"fluency": -0.1}]
+)
 def test_parameters_out_of_range_are_refused(wrong: dict[str, Any], context: BuildContext) -> None:
     with pytest.raises(BadParameter):
         Vec2Text(context=context, **wrong)

@@ -29,14 +29,19 @@ class Table:
         after: Mapping[str, Sequence[str]],
         start: str = "a",
         by_chance: Mapping[str, Sequence[str]] | None = None,
+        likely: Sequence[str] = (),
     ) -> None:
         self.after, self.start, self.by_chance = after, start, by_chance or {}
+        self.likely = likely  # first guesses of a token beam
         self.corrected: list[str] = []
         self.heats: list[float] = []
         self.drawn_from: list[str] = []
 
     def first_drafts(self, vectors: Vectors, longest: int | None = None) -> list[Draft]:
         return [self.draft(self.start) for _ in vectors]
+
+    def first_beams(self, vectors: Vectors, *, beams: int) -> list[list[Draft]]:
+        return [[self.draft(text) for text in self.likely[:beams]] for _ in vectors]
 
     def corrections(
         self, vectors: Vectors, guesses: Sequence[Draft], landed: Vectors, *, beams: int
@@ -243,3 +248,60 @@ def test_in_parity_another_start_takes_the_place_of_the_first_step() -> None:
 def test_steps_0_can_be_traced() -> None:
     trace, corrected, _ = look(Table(CIRCLE), WHERE, steps=0)
     assert (trace.text, len(trace.rounds), corrected) == ("a", 1, [])
+
+
+# Four first guesses: none leads anywhere new, and e lands on the target.
+LIKELY = ["a", "d", "b", "e"]
+STAYS = {text: [text] for text in "abcde"}
+
+
+@pytest.mark.parametrize(("guesses", "begins"), [(1, "a"), (2, "d"), (3, "b"), (4, "e")])
+def test_the_best_of_several_first_guesses_is_where_best_begins(guesses: int, begins: str) -> None:
+    table = Table(STAYS, likely=LIKELY)
+    trace, corrected, asked = look(table, CHANCY, steps=9, samples=0, guesses=guesses)
+    assert [round_.text for round_ in trace.rounds] == [begins]
+    assert corrected == ([] if begins == "e" else [begins])  # what has arrived is not corrected
+    assert asked == LIKELY[:guesses]
+
+
+def test_as_many_first_guesses_are_followed_as_there_are_beams() -> None:
+    table = Table(STAYS, likely=LIKELY)
+    where = CHANCY | {"e": 70.0}
+    look(table, where, steps=9, samples=0, guesses=4, beam=2)
+    assert table.corrected == ["b", "d"]
+
+
+@pytest.mark.parametrize(
+    "more",
+    [{"steps": 0}, {"steps": 9, "mode": "parity"}, {"steps": 9, "start": lambda target: "a"}],
+)
+def test_several_first_guesses_are_for_corrections_of_best_alone(more: dict[str, Any]) -> None:
+    trace, _, _ = look(Table(STAYS, likely=LIKELY), CHANCY, samples=0, guesses=4, **more)
+    assert {round_.text for round_ in trace.rounds} == {"a"}
+
+
+def test_first_guesses_of_a_row_do_not_depend_on_how_many_rows_there_are() -> None:
+    class Counting(Table):
+        widths: tuple[int, ...] = ()
+
+        def first_beams(self, vectors: Vectors, *, beams: int) -> list[list[Draft]]:
+            self.widths += (len(vectors) * beams,)
+            return super().first_beams(vectors, beams=beams)
+
+    table = Counting(STAYS, likely=LIKELY)
+    networks: Any = table
+
+    def answer(texts: Sequence[str], role: str) -> Vectors:
+        return np.stack([at(CHANCY[text]) for text in texts])
+
+    search = Search(
+        networks=networks,
+        oracle=Oracle(answer, space=SPACE, dim=2),
+        steps=1,
+        samples=0,
+        guesses=3,
+        batch_size=7,
+    )
+    targets = np.stack([at(0), at(61), at(49), at(41), at(0)])
+    assert [trace.text for trace in search.run(targets)] == ["b", "a", "d", "b", "b"]
+    assert max(table.widths) <= 7

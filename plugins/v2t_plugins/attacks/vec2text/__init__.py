@@ -93,6 +93,9 @@ class Vec2Text:
         steps: Corrections; 0 gives the base model's own text.
         beam: Guesses corrected at a time, and texts tried for each (the paper's sequence
             beam search, whose inner search is a token beam of the same width).
+        guesses: Texts the base model writes at first, by a token beam as wide; all are embedded
+            and the best is corrected first. Not for ``parity``, ``start`` or steps=0, which
+            have the likeliest alone.
         samples: Texts drawn from the corrector in a step that brings nothing new otherwise,
             by chances that target and step decide; 0: a text ends there. Not for ``parity``.
         fluency: How much it counts, beside how close a text lands, how likely the base model
@@ -111,8 +114,9 @@ class Vec2Text:
 
     steps: int = 20
     beam: int = 1
+    guesses: int = 16
     samples: int = 4
-    fluency: float = 0.5
+    fluency: float = 1.0
     search: Literal["best", "parity"] = "best"
     start: str | None = None
     feedback: bool | None = None
@@ -127,12 +131,10 @@ class Vec2Text:
 
     def __post_init__(self) -> None:
         """Refuse what cannot be done."""
-        if self.steps < 0:
-            raise BadParameter(f"vec2text: steps must be 0 or more, not {self.steps}")
-        if self.beam < 1:
-            raise BadParameter(f"vec2text: beam must be 1 or more, not {self.beam}")
-        if self.samples < 0:
-            raise BadParameter(f"vec2text: samples must be 0 or more, not {self.samples}")
+        for name, least in {"steps": 0, "beam": 1, "guesses": 1, "samples": 0}.items():
+            value = getattr(self, name)
+            if value < least:
+                raise BadParameter(f"vec2text: {name} must be {least} or more, not {value}")
         if not 0 <= self.fluency < math.inf:
             raise BadParameter(f"vec2text: fluency must be a number from 0, not {self.fluency:g}")
         if self.beam > 1 and not self.steps:
@@ -230,6 +232,7 @@ class Vec2Text:
             oracle=oracle,
             steps=self.steps,
             beam=self.beam,
+            guesses=self.guesses,
             samples=self.samples,
             fluency=self.fluency,
             mode=self.search,

@@ -144,6 +144,13 @@ class Networks:
             states = self.inverter.encode(self.tensor(vectors))
             return self._drafts(write_greedily(self.inverter, *states, longest=longest))
 
+    def first_beams(self, vectors: Vectors, *, beams: int) -> list[list[Draft]]:
+        """Return the base model's ``beams`` guesses for each vector, (n, d), likeliest first."""
+        with torch.no_grad(), _precision(self.device, fast=False):
+            states = self.inverter.encode(self.tensor(vectors))
+            written = write_beams(self.inverter, *states, beams=beams)
+            return _by_row(self._drafts(written.flatten(0, 1)), beams)
+
     def corrections(
         self,
         vectors: Vectors,

@@ -1,13 +1,13 @@
 """Guessing a text, and correcting the guess by looking where it lands.
 
-Two searches over the same networks. `best` is ours: every text tried is kept with its
-worth, and each step corrects the best ones that were not corrected yet; where that brings
-no new text, corrections of the best of all are drawn by chance, until several draws running
-bring nothing better. `parity` is that of vec2text 0.0.13 step for step: only the candidates
-of a step compete, nothing better is kept, and with one beam nothing is compared at all. A
-correction depends on the target and the guess alone, so what was corrected once is
-remembered, and a row that comes back to where it was leaves the batch: its answer after any
-number of steps is read off the circle it goes in.
+Two searches over the same networks. `best` is ours: it begins at the best of several first
+guesses; every text tried is kept with its worth, and each step corrects the best ones that
+were not corrected yet; where that brings no new text, corrections of the best of all are drawn
+by chance, until several draws running bring nothing better. `parity` is that of vec2text
+0.0.13 step for step: only the candidates of a step compete, nothing better is kept, and with
+one beam nothing is compared at all. A correction depends on the target and the guess alone, so
+what was corrected once is remembered, and a row that comes back to where it was leaves the
+batch: its answer after any number of steps is read off the circle it goes in.
 """
 
 from __future__ import annotations
@@ -17,14 +17,21 @@ from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
 import numpy as np
-import torch
 
 from v2t_bench.contracts import Round, Trace, Vectors
 from v2t_bench.scoring.cosine import cosine_per_pair
 from v2t_bench.threat import Oracle
 from v2t_plugins.attacks.vec2text.networks import BATCH_SIZE, Draft, Networks
 from v2t_plugins.attacks.vec2text.plausibility import plausibility
-from v2t_plugins.attacks.vec2text.tried import Node, Row, State, closeness, worth
+from v2t_plugins.attacks.vec2text.tried import (
+    Node,
+    Row,
+    State,
+    candidates,
+    closest,
+    closest_unlike,
+    worth,
+)
 
 Mode: TypeAlias = Literal["best", "parity"]
 
@@ -41,6 +48,8 @@ class Search:
         oracle: Embeds guesses.
         steps: Corrections; 0 gives the base model's own text.
         beam: Guesses followed at a time, and texts tried for each.
+        guesses: For `best`, where something is corrected and no ``start`` is given: texts the
+            base model writes at first, by a token beam; the best ``beam`` are followed.
         samples: For `best`: texts drawn for a row where correcting brings nothing new; 0: the
             row ends.
         patience: For `best`: a row ends after so many draws running that bring nothing better.
@@ -58,6 +67,7 @@ class Search:
     oracle: Oracle
     steps: int = 20
     beam: int = 1
+    guesses: int = 1
     samples: int = 4
     patience: int = 4
     fluency: float = 0.0
@@ -81,6 +91,8 @@ class Search:
     def _rows(self, vectors: Vectors) -> Iterator[Row]:
         for place in range(0, len(vectors), self.batch_size):
             rows = self._begin(vectors[place : place + self.batch_size])
+            if self.steps and self.mode == "best":
+                self._choose_first(rows)
             if self.trace:
                 self._look([(row, row.answer) for row in rows], 0)
             if self.steps:
@@ -139,9 +151,24 @@ class Search:
             row.rounds.append(Round(step=step, text=node.draft.text, cosine=cosine))
 
     # ------------------------------------------------------------------ best
+    def _choose_first(self, rows: list[Row]) -> None:
+        """Let each row begin at the best of its first guesses."""
+        if self.guesses > 1 and self.start is None:
+            size = max(1, self.batch_size // self.guesses)
+            for place in range(0, len(rows), size):
+                part = rows[place : place + size]
+                targets = np.stack([row.target for row in part])
+                written = self.networks.first_beams(targets, beams=self.guesses)
+                for row, drafts in zip(part, written, strict=True):
+                    row.waiting += row.fresh(drafts)
+        new = [(row, node) for row in rows for node in row.waiting]
+        self._embed(new)
+        self._judge(new)
+        for row in rows:
+            row.waiting = sorted(row.waiting, key=self._worth, reverse=True)[: self.beam]
+            row.answer = row.waiting[0]
+
     def _best(self, rows: list[Row]) -> None:
-        self._embed((row, row.answer) for row in rows)
-        self._judge([(row, row.answer) for row in rows])
         for step in range(1, self.steps + 1):
             going = [row for row in rows if row.waiting or self._may_draw(row)]
             going = [row for row in going if not _arrived(row.answer)]
@@ -237,13 +264,13 @@ class Search:
             for node in (node for row in going for node in row.nodes.values()):
                 node.vector = None
         self._correct([(row, node) for row in going for node in row.history[-1]])
-        pools = [_candidates(row.history[-1]) for row in going]
+        pools = [candidates(row.history[-1]) for row in going]
         if self.beam == 1:
             return [(pool[0],) for pool in pools]
         self._embed((row, node) for row, pool in zip(going, pools, strict=True) for node in pool)
         states = []
         for pool in pools:
-            chosen = (_closest(pool),) if last else _closest_unlike(pool, self.beam)
+            chosen = (closest(pool),) if last else closest_unlike(pool, self.beam)
             states.append(chosen)
             for node in pool:
                 if node not in chosen:
@@ -256,33 +283,8 @@ class Search:
         if self.beam == 1:
             return history[at + (self.steps - at) % around][0]
         # The last step chooses one among the candidates of the state before it.
-        return _closest(_candidates(history[at + (self.steps - 1 - at) % around]))
+        return closest(candidates(history[at + (self.steps - 1 - at) % around]))
 
 
 def _arrived(node: Node) -> bool:
     return node.cosine is not None and node.cosine >= _ARRIVED
-
-
-def _candidates(state: State) -> list[Node]:
-    return [after for node in state for after in node.after or ()]
-
-
-def _ranked(pool: list[Node]) -> list[int]:
-    # As the reference ranks, since equal cosines are ordered by what topk does.
-    scores = torch.tensor([closeness(node) for node in pool], dtype=torch.float64)
-    ranked: list[int] = scores.topk(len(pool)).indices.tolist()
-    return ranked
-
-
-def _closest(pool: list[Node]) -> Node:
-    scores = torch.tensor([closeness(node) for node in pool], dtype=torch.float64)
-    return pool[int(scores.argmax())]
-
-
-def _closest_unlike(pool: list[Node], wanted: int) -> State:
-    """Return the closest different nodes; the last again where there are too few.
-
-    The reference stops with an error there.
-    """
-    unlike = list(dict.fromkeys(pool[place] for place in _ranked(pool)))[:wanted]
-    return tuple(unlike + unlike[-1:] * (wanted - len(unlike)))

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from typing import TypeAlias
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 
 from v2t_bench.contracts import Round, Vectors
@@ -118,3 +119,30 @@ def worth(node: Node, fluency: float) -> float:
     if not fluency or node.cosine is None:
         return closeness(node)
     return fluency * node.plausibility - math.log(max(1.0 - node.cosine, _NEAREST))
+
+
+def candidates(state: State) -> list[Node]:
+    """Return the corrections of all guesses of a state."""
+    return [after for node in state for after in node.after or ()]
+
+
+def _ranked(pool: list[Node]) -> list[int]:
+    # As the reference ranks, since equal cosines are ordered by what topk does.
+    scores = torch.tensor([closeness(node) for node in pool], dtype=torch.float64)
+    ranked: list[int] = scores.topk(len(pool)).indices.tolist()
+    return ranked
+
+
+def closest(pool: list[Node]) -> Node:
+    """Return the guess that lands closest."""
+    scores = torch.tensor([closeness(node) for node in pool], dtype=torch.float64)
+    return pool[int(scores.argmax())]
+
+
+def closest_unlike(pool: list[Node], wanted: int) -> State:
+    """Return the closest different nodes; the last again where there are too few.
+
+    The reference stops with an error there.
+    """
+    unlike = list(dict.fromkeys(pool[place] for place in _ranked(pool)))[:wanted]
+    return tuple(unlike + unlike[-1:] * (wanted - len(unlike)))
