@@ -35,12 +35,13 @@ from v2t_plugins.loop import (
 from v2t_plugins.networks import load_network as load_network
 from v2t_plugins.networks import save_network as save_network
 from v2t_plugins.networks import write_json as write_json
+from v2t_plugins.precision import Precision as Precision
+from v2t_plugins.precision import has_fast_bfloat16
 from v2t_plugins.seeds import derive_seed as derive_seed
 from v2t_plugins.seeds import seeded as seeded
 from v2t_plugins.subwords import load_tokenizer as load_tokenizer
 from v2t_plugins.subwords import train_tokenizer as train_tokenizer
 
-Precision: TypeAlias = Literal["auto", "bf16", "float32"]
 Optimizer: TypeAlias = Literal["adamw", "muon"]
 
 # No training reaches it; a budget in minutes needs some number of steps to plan with.
@@ -221,21 +222,9 @@ def _uses_bf16(precision: Precision, device: str) -> bool:
         BadParameter: ``device`` cannot.
     """
     if precision != "bf16":
-        return precision == "auto" and _has_fast_bf16(device)
-    if not (device.startswith("cpu") or _has_fast_bf16(device)):
+        return precision == "auto" and has_fast_bfloat16(device)
+    if not (device.startswith("cpu") or has_fast_bfloat16(device)):
         raise BadParameter(
             f"precision=bf16 is not possible on {device}; use precision=auto or float32"
         )
     return True
-
-
-def _has_fast_bf16(device: str) -> bool:
-    if device.startswith("cuda"):
-        return bool(torch.cuda.is_bf16_supported(including_emulation=False))
-    return device.startswith("cpu") and bool(torch.cpu._is_avx512_bf16_supported())
-
-
-def autocast(device: str) -> torch.autocast:
-    """Return the precision networks run in on ``device``: bfloat16 where that is faster."""
-    kind = device.split(":")[0]
-    return torch.autocast(kind, dtype=torch.bfloat16, enabled=_has_fast_bf16(device))

@@ -20,8 +20,8 @@ from v2t_plugins.attacks.vec2text.lexical import Lexical
 from v2t_plugins.attacks.vec2text.model import Corrector, Inverter, NetworkConfig
 from v2t_plugins.attacks.vec2text.shared import Shared
 from v2t_plugins.networks import load_network, load_tensors, read_json
+from v2t_plugins.precision import autocast
 from v2t_plugins.subwords import read_tokenizer
-from v2t_plugins.training import autocast
 
 BATCH_SIZE = 128
 # The files of a checkpoint: both networks, or the one that is both, and what is beside them.
