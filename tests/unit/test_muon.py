@@ -87,8 +87,8 @@ def test_a_step_is_that_of_either_alone(
     for seed in range(3):
         learn_from(model, seed)
         # The same gradients, though rounding has moved them apart by now.
-        for value, same in zip(model.parameters(), other.parameters(), strict=True):
-            same.grad = None if value.grad is None else value.grad.clone()
+        for mine, same in zip(model.parameters(), other.parameters(), strict=True):
+            same.grad = None if mine.grad is None else mine.grad.clone()
         for each in (optimizer, adamw, muon):
             each.step()
     before, expected = state(inverter()), state(other)
