@@ -45,10 +45,11 @@ def _mean_log_probability(
     total = told.new_zeros(len(labels), dtype=torch.float64)
     for start in range(0, len(told), _POSITIONS):
         at = slice(start, start + _POSITIONS)
-        logits = (told[at] @ weight.T).double()
+        logits = told[at] @ weight.T
+        logits = logits if logits.dtype == torch.float64 else logits.float()
         if term is not None:
             logits += term.bias + term.scale * term.feature(at)
-        chosen = logits.log_softmax(dim=1).gather(1, wanted[at].unsqueeze(1))[:, 0]
-        total.index_add_(0, rows[at], chosen)
+        chosen = logits.gather(1, wanted[at].unsqueeze(1))[:, 0] - logits.logsumexp(dim=1)
+        total.index_add_(0, rows[at], chosen.double())
     # A text of no subwords at all is no likelier than any.
     return total / (labels != IGNORED).sum(dim=1).clamp_min(1)
