@@ -244,10 +244,10 @@ def test_own_guesses_are_learned_where_wrong_and_corrected_from_the_second_round
     assert not {text for text, guess in own[1] if guess == headless(text)} & right
     # Twice the guesses, and once their corrections.
     assert shown.together.n_guesses == 2 * len(wrong) + len(still)
-    # The rest are first guesses and neighbours, half and a quarter as many at most.
+    # The rest are first guesses and neighbours, twice and a quarter as many at most.
     n = shown.stages[1]["n"]
     firsts = sum(guess is None for _, guess, *_ in shown.examples(1))
-    assert firsts == len(wrong) // 2
+    assert firsts == min(len(texts), 2 * len(wrong))
     assert n == len(wrong) + firsts + min(len(wrong) // 4, round(0.35 * len(texts)))
 
 

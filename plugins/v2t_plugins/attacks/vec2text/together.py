@@ -87,7 +87,8 @@ class Together:
             made = sum(own[1:], own[0])
             n = len(made.rows)
             seed = derive_seed(training.context.seed, "vec2text mixture", number)
-            examples = made + first.drawn(n // 2, seed) + others.drawn(n // 4, seed)
+            # First guesses go on: whatever a correction is worth, it begins there.
+            examples = made + first.drawn(2 * n, seed) + others.drawn(n // 4, seed)
             last = number + 1 == rounds
             share = shares[number]
             curve += self._stage(

@@ -51,7 +51,7 @@ CORRECTORS_OWN = ("corrector_steps", "feedback", "hypotheses")
 # Of a budget in minutes, after vectors and lexical scores are there: for the base model, for
 # making guesses, for correcting them. One network in both roles goes on learning first guesses
 # in the last.
-SHARES = {False: (0.55, 0.15, 0.30), True: (0.60, 0.08, 0.32)}
+SHARES = {False: (0.55, 0.15, 0.30), True: (0.45, 0.06, 0.49)}
 
 
 def train(texts: Sequence[str], oracle: Oracle, context: TrainContext) -> TrainReport:
