@@ -1,4 +1,4 @@
-"""Print leaderboard rows as Markdown: a table a corpus, length and defense.
+"""Print leaderboard rows as Markdown: a table a corpus, length, embedder, threat and defense.
 
     python benchmarks/board_tables.py leaderboards/wiki-heldout.csv
 
@@ -21,8 +21,8 @@ Row: TypeAlias = dict[str, str]
 
 COLUMNS = ("attack", "bleu", "bleu_norm", "token F1", "exact_norm", "cosine", "names", "headroom",
            "texts asked")  # fmt: skip
-# A folder says nothing here, and whose prior it is stands in the headroom.
-HIDDEN = ("checkpoint",)
+# What rows of one table have in common.
+SETTING = ("corpus", "track", "max_tokens", "embedder", "threat", "defense")
 
 
 def usual_values(attacks: Sequence[Spelling]) -> dict[tuple[str, str], str]:
@@ -41,7 +41,8 @@ def label(attack: Spelling, usual: dict[tuple[str, str], str]) -> str:
     told = [
         f"{key}={value}"
         for key, value in sorted(attack.named.items(), reverse=True)
-        if key == "steps" or (key not in HIDDEN and str(value) != usual[attack.name, key])
+        # A folder's name says nothing here.
+        if key == "steps" or (key != "checkpoint" and str(value) != usual[attack.name, key])
     ]
     return f"`{attack.name}:{','.join(told)}`" if told else f"`{attack.name}`"
 
@@ -91,14 +92,14 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("files", nargs="+", type=Path)
     for path in parser.parse_args().files:
-        groups: dict[tuple[str, int, str], list[Row]] = defaultdict(list)
+        groups: dict[tuple[str, ...], list[Row]] = defaultdict(list)
         with path.open(encoding="utf-8", newline="") as lines:
             for row in csv.DictReader(lines):
+                # What an attack gets without the vector is what its headroom is counted from.
                 if not row["attack"].startswith("prior:"):
-                    key = (row["corpus"], int(row["max_tokens"]), row["defense"])
-                    groups[key].append(row)
-        for (corpus, max_tokens, defense), rows in sorted(groups.items()):
-            told = f"{corpus}, {max_tokens} tokens, {defense}: {rows[0]['n_texts']} texts"
+                    groups[tuple(row[name] for name in SETTING)].append(row)
+        for setting, rows in groups.items():
+            told = f"{', '.join(setting)}: {rows[0]['n_texts']} texts"
             if kept := number(rows[0], "ndcg_kept", 3):
                 told += f", {kept} of NDCG@10 kept"
             print(f"\n{told}\n", *table(rows), sep="\n")

@@ -251,6 +251,17 @@ def test_own_guesses_are_learned_where_wrong_and_corrected_from_the_second_round
     assert n == len(wrong) + firsts + min(len(wrong) // 4, round(0.35 * len(texts)))
 
 
+def test_first_guesses_are_twice_as_many_as_own_guesses_where_there_are_texts_for_it(
+    show: Show, texts: list[str]
+) -> None:
+    shown = show(hypotheses="20", rounds="1")
+    own = shown.together.n_guesses
+    assert 0 < 2 * own < len(texts)
+    firsts = [text for text, guess, *_ in shown.examples(1) if guess is None]
+    assert len(firsts) == len(set(firsts)) == 2 * own
+    assert shown.stages[1]["n"] == own + 2 * own + own // 4
+
+
 def test_the_corrector_is_shown_the_guess_and_where_it_landed(
     show: Show, embedder: Embedder, texts: list[str]
 ) -> None:

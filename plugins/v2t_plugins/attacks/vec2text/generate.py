@@ -36,7 +36,7 @@ def write_greedily(
     decoder = StepDecoder(network, states, mask, longest=longest)
     endings = Endings(config, n, states.device)
     for position in range(longest):
-        logits = _widened(decoder.advance(last))
+        logits = widened(decoder.advance(last))
         if bonus is not None:
             logits = logits + bonus
         last = endings.decide(logits, first=not position).argmax(dim=1)
@@ -143,7 +143,7 @@ def write_beams(
     decoder = StepDecoder(network, states, mask, longest=longest, beams=beams)
     endings = Endings(config, n * beams, states.device)
     for position in range(longest):
-        logits = _widened(decoder.advance(last))
+        logits = widened(decoder.advance(last))
         if bonus is not None:
             logits = logits + bonus
         logits = endings.decide(logits.float(), first=not position)
@@ -209,7 +209,7 @@ def write_by_chance(
     decoder = StepDecoder(network, states, mask, longest=longest, beams=k)
     endings = Endings(config, n * k, states.device, chances[:, :, -1].flatten())
     for position in range(longest):
-        logits = _widened(decoder.advance(last))
+        logits = widened(decoder.advance(last))
         if bonus is not None:
             logits = logits + bonus
         logits = endings.decide(logits, first=not position)
@@ -249,7 +249,8 @@ def _gathered(texts: Tensor, places: Tensor) -> Tensor:
     return texts.gather(1, places.unsqueeze(2).expand(-1, -1, texts.shape[2]))
 
 
-def _widened(logits: Tensor) -> Tensor:
+def widened(logits: Tensor) -> Tensor:
+    """Return ``logits`` in float32, or in float64 where they are."""
     return logits if logits.dtype == torch.float64 else logits.float()
 
 

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from v2t_bench.contracts import Vectors
+from v2t_plugins.attacks.vec2text.generate import widened
 from v2t_plugins.attacks.vec2text.model import IGNORED, Network
 from v2t_plugins.attacks.vec2text.networks import BATCH_SIZE, Draft, Networks
 
@@ -45,8 +46,7 @@ def _mean_log_probability(
     total = told.new_zeros(len(labels), dtype=torch.float64)
     for start in range(0, len(told), _POSITIONS):
         at = slice(start, start + _POSITIONS)
-        logits = told[at] @ weight.T
-        logits = logits if logits.dtype == torch.float64 else logits.float()
+        logits = widened(told[at] @ weight.T)
         if term is not None:
             logits += term.bias + term.scale * term.feature(at)
         chosen = logits.gather(1, wanted[at].unsqueeze(1))[:, 0] - logits.logsumexp(dim=1)
