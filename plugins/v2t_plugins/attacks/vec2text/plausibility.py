@@ -31,7 +31,12 @@ def plausibility(
         ids = networks.padded(drafts[part])
         labels = ids.masked_fill(ids == networks.config.pad_id, IGNORED)
         with torch.no_grad():
-            states = networks.inverter.encode(networks.tensor(vectors[part]))
+            # The first guesses of a text follow each other, and have their vector in common.
+            each, places = networks.tensor(vectors[part]).unique_consecutive(
+                dim=0, return_inverse=True
+            )
+            encoded, mask, scores = networks.inverter.encode(each)
+            states = (encoded[places], mask[places], None if scores is None else scores[places])
             found.append(_mean_log_probability(networks.inverter, states, labels))
     plausible: NDArray[np.float64] = torch.cat(found).double().cpu().numpy()
     return plausible
