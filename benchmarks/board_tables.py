@@ -1,4 +1,4 @@
-"""Print leaderboard rows as Markdown: a table a corpus, length, embedder, threat and defense.
+"""Print leaderboard rows as Markdown: a table for all that have their setting in common.
 
     python benchmarks/board_tables.py leaderboards/wiki-heldout.csv
 
@@ -22,7 +22,7 @@ Row: TypeAlias = dict[str, str]
 COLUMNS = ("attack", "bleu", "bleu_norm", "token F1", "exact_norm", "cosine", "names", "headroom",
            "texts asked")  # fmt: skip
 # What rows of one table have in common.
-SETTING = ("corpus", "track", "max_tokens", "embedder", "threat", "defense")
+SETTING = ("corpus", "track", "max_tokens", "embedder", "threat", "defense", "n_texts")
 
 
 def usual_values(attacks: Sequence[Spelling]) -> dict[tuple[str, str], str]:
@@ -99,7 +99,7 @@ def main() -> None:
                 if not row["attack"].startswith("prior:"):
                     groups[tuple(row[name] for name in SETTING)].append(row)
         for setting, rows in groups.items():
-            told = f"{', '.join(setting)}: {rows[0]['n_texts']} texts"
+            told = f"{', '.join(setting)} texts"
             if kept := number(rows[0], "ndcg_kept", 3):
                 told += f", {kept} of NDCG@10 kept"
             print(f"\n{told}\n", *table(rows), sep="\n")

@@ -43,7 +43,7 @@ def test_a_row_shows_its_steps_and_what_most_of_its_attack_do_not_say(tmp_path: 
         {"attack": "prior:attack=[vec2text:beam=1,steps=20]"},
     )
     assert lines == [
-        "demo-nq, cut, 32, minilm, oblivious, none: 50 texts, 1.000 of NDCG@10 kept",
+        "demo-nq, cut, 32, minilm, oblivious, none, 50 texts, 1.000 of NDCG@10 kept",
         "| attack | bleu | bleu_norm | token F1 | exact_norm | cosine | headroom | texts asked |",
         "| --- | --- | --- | --- | --- | --- | --- | --- |",
         "| `nearest` | 10.0 [9.0, 11.3] | 12.0 [11.0, 13.0] | 0.500 | 0.000 | 0.750 |  |  |",
@@ -56,10 +56,10 @@ def test_a_row_shows_its_steps_and_what_most_of_its_attack_do_not_say(tmp_path: 
 
 
 def test_rows_of_unlike_settings_never_share_a_table(tmp_path: Path) -> None:
-    unlike = ("corpus", "track", "max_tokens", "embedder", "threat", "defense")
-    rows = [{"attack": "silent"}, *({"attack": "silent", name: "another"} for name in unlike)]
+    unlike = ("corpus", "track", "max_tokens", "embedder", "threat", "defense", "n_texts")
+    rows = [{"attack": "silent"}, *({"attack": "silent", name: "7"} for name in unlike)]
     lines = printed(tmp_path, *rows)
-    assert [line.split(":")[0] for line in lines if "50 texts" in line] == [
+    assert [line.split(" texts")[0] for line in lines if " texts, " in line] == [
         ", ".join((USUAL | row)[name] for name in unlike) for row in rows
     ]
     assert sum(line.startswith("| `silent`") for line in lines) == len(rows)
