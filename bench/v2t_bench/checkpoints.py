@@ -162,14 +162,14 @@ def shelf(folder: Path) -> list[Checkpoint]:
     return found
 
 
-def _below(folder: Path) -> tuple[list[Checkpoint], list[CorruptArtifact]]:
+def _below(folder: Path) -> tuple[list[Checkpoint], list[Exception]]:
     """Return the checkpoints in the folders directly below, and what is wrong with the others."""
     found: list[Checkpoint] = []
-    damaged: list[CorruptArtifact] = []
+    damaged: list[Exception] = []
     for path in sorted(folder.glob(f"[!.]*/{RECORD}")):
         try:
             found.append(checkpoint_in(path.parent))
-        except CorruptArtifact as error:
+        except (BadInput, CorruptArtifact) as error:
             damaged.append(error)
     return found, damaged
 

@@ -11,7 +11,7 @@ import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 
-from v2t_bench.errors import BrokenPromise, CorruptArtifact
+from v2t_bench.errors import BadParameter, BrokenPromise, CorruptArtifact
 from v2t_plugins.int8 import pack, unpack
 
 Weights: TypeAlias = Literal["fp16", "int8"]
@@ -78,22 +78,37 @@ def load_tensors(path: Path) -> dict[str, torch.Tensor]:
     """Return the tensors stored in ``path``; rows of int8 come back in float32.
 
     Raises:
-        CorruptArtifact: the file is missing, truncated or not safetensors, or its rows of
-            int8 do not have their scales.
+        CorruptArtifact: the file is missing, truncated or not safetensors, its rows of int8
+            do not have their scales, or a number is not finite.
     """
     try:
         stored = load_file(str(path))
     except (OSError, SafetensorError, ValueError) as error:
         raise CorruptArtifact(f"{path} cannot be read ({error}); train again") from error
-    return unpack(stored, path)
+    tensors = unpack(stored, path)
+    for name in not_finite(tensors):
+        raise CorruptArtifact(f"{path}: {name} holds NaN or infinity; train again")
+    return tensors
+
+
+def not_finite(tensors: Mapping[str, torch.Tensor]) -> list[str]:
+    """Return the names of the tensors that hold NaN or infinity."""
+    return [name for name in sorted(tensors) if not bool(tensors[name].isfinite().all())]
 
 
 def save_network(path: Path, network: torch.nn.Module, *, weights: Weights | None = None) -> None:
     """Write the weights of ``network`` as safetensors; tensors it shares are written once.
 
     ``weights`` as in `save_tensors`; the network itself stays as it is.
+
+    Raises:
+        BadParameter: the training has diverged.
     """
     state = network.state_dict()
+    for name in not_finite(state):
+        raise BadParameter(
+            f"the training has diverged, {name} holds NaN or infinity; give a smaller learning_rate"
+        )
     seen: set[tuple[int, torch.Size]] = set()
     unique: dict[str, torch.Tensor] = {}
     for name in sorted(state):

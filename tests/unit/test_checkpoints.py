@@ -82,6 +82,10 @@ class TestTheRecord:
             with pytest.raises(CorruptArtifact, match=r"network\.safetensors is missing, trunc"):
                 read(made)
 
+    def test_is_left_out_where_its_record_is_none(self, made: Path) -> None:
+        (made.parent / "folder" / RECORD).mkdir(parents=True)
+        assert [found.name for found in shelf(made.parent)] == ["made"]
+
     def test_that_is_not_there_is_told(self, tmp_path: Path) -> None:
         with pytest.raises(BadInput, match="holds no checkpoint"):
             checkpoint_in(tmp_path)

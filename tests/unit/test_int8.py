@@ -9,7 +9,7 @@ import torch
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
-from v2t_bench.errors import BrokenPromise, CorruptArtifact
+from v2t_bench.errors import BadParameter, BrokenPromise, CorruptArtifact
 from v2t_plugins.int8 import pack, unpack
 from v2t_plugins.networks import load_network, load_tensors, save_network, save_tensors
 
@@ -184,3 +184,23 @@ def test_what_cannot_be_stored_so_is_refused(tmp_path: Path) -> None:
     with pytest.raises(BrokenPromise, match="x is of int8"):
         save_tensors(tmp_path / "t", {"x": torch.ones(2, dtype=torch.int8)})
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_network_that_diverged_is_not_stored(tmp_path: Path) -> None:
+    network = Small()
+    with torch.no_grad():
+        network.one.weight[0, 0] = float("nan")
+    with pytest.raises(BadParameter, match=r"has diverged, one\.weight holds NaN or infinity; give"):
+        save_network(tmp_path / "n.safetensors", network, weights="fp16")
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("strange", [float("nan"), float("-inf")])
+def test_numbers_that_are_none_are_not_read(tmp_path: Path, strange: float) -> None:
+    path = tmp_path / "n.safetensors"
+    save_network(path, Small(), weights="fp16")
+    stored = load_file(str(path))
+    stored["one.bias"][1] = strange
+    save_file(stored, str(path))
+    with pytest.raises(CorruptArtifact, match=r"n\.safetensors: one\.bias holds NaN or infinity"):
+        load_network(path, Small())

@@ -87,6 +87,14 @@ def test_a_truncated_mean_is_a_corrupt_artifact(
         make(checkpoint).invert(VECTORS, oracle)
 
 
+def test_a_mean_that_is_no_number_is_a_corrupt_artifact(
+    make: MakePrior, checkpoint: Path, oracle: Oracle
+) -> None:
+    save_file({"mean": np.array([[0.5, np.nan]], np.float32)}, checkpoint / MEAN)
+    with pytest.raises(CorruptArtifact, match="holds NaN or infinity; train again"):
+        make(checkpoint).invert(VECTORS, oracle)
+
+
 def test_vectors_of_another_dimension_are_refused(
     make: MakePrior, checkpoint: Path, oracle: Oracle
 ) -> None:

@@ -282,7 +282,15 @@ def test_an_untrained_attack_says_so(embedder: Embedder, context: BuildContext) 
 
 
 @pytest.mark.parametrize(
-    "wrong", [{"steps": -1}, {"beam": 0}, {"guesses": 0}, {"samples": -1}, {"fluency": -0.1}]
+    "wrong",
+    [
+        {"steps": -1},
+        {"beam": 0},
+        {"guesses": 0},
+        {"guesses": 10**8},
+        {"samples": -1},
+        {"fluency": -0.1},
+    ],
 )
 def test_parameters_out_of_range_are_refused(wrong: dict[str, Any], context: BuildContext) -> None:
     with pytest.raises(BadParameter):

@@ -10,6 +10,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
+
 from v2t_bench import hookimpl
 from v2t_bench.contracts import Attack, BuildContext, Recipe, Vectors, check_guesses
 from v2t_bench.errors import CorruptArtifact, Skipped
@@ -61,6 +63,8 @@ class Prior:
             mean: Vectors = load_file(path)["mean"]
         except (OSError, SafetensorError, KeyError) as error:
             raise CorruptArtifact(f"{path} cannot be read ({error}); train again") from error
+        if not np.isfinite(mean).all():
+            raise CorruptArtifact(f"{path} holds NaN or infinity; train again")
         return mean.reshape(1, -1)
 
 

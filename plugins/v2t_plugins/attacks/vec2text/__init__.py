@@ -132,9 +132,10 @@ class Vec2Text:
     def __post_init__(self) -> None:
         """Refuse what cannot be done."""
         for name, least in {"steps": 0, "beam": 1, "guesses": 1, "samples": 0}.items():
-            value = getattr(self, name)
-            if value < least:
-                raise BadParameter(f"vec2text: {name} must be {least} or more, not {value}")
+            value, most = getattr(self, name), math.inf if name == "steps" else 1024
+            if not least <= value <= most:
+                limits = f"{least} or more" if name == "steps" else f"{least} to {most}"
+                raise BadParameter(f"vec2text: {name} must be {limits}, not {value}")
         if not 0 <= self.fluency < math.inf:
             raise BadParameter(f"vec2text: fluency must be a number from 0, not {self.fluency:g}")
         if self.beam > 1 and not self.steps:
