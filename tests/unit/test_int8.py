@@ -190,7 +190,7 @@ def test_a_network_that_diverged_is_not_stored(tmp_path: Path) -> None:
     network = Small()
     with torch.no_grad():
         network.one.weight[0, 0] = float("nan")
-    with pytest.raises(BadParameter, match=r"has diverged, one\.weight holds NaN or infinity; give"):
+    with pytest.raises(BadParameter, match=r"one\.weight holds NaN or infinity; give a"):
         save_network(tmp_path / "n.safetensors", network, weights="fp16")
     assert list(tmp_path.iterdir()) == []
 
