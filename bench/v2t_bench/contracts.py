@@ -328,6 +328,8 @@ class BuildContext:
         offline: Whether nothing may be fetched.
         trust_remote_code: Model ids whose own code may run.
         allow_bin: Whether weights may be read from a pickle, tensors and nothing else.
+        cache: A folder, perhaps not made yet, where a component may keep what it fitted, as
+            safetensors and JSON below a folder of its own; None where nothing is kept.
         build: Builds a nested spelling.
     """
 
@@ -337,6 +339,7 @@ class BuildContext:
     offline: bool = False
     trust_remote_code: tuple[str, ...] = ()
     allow_bin: bool = False
+    cache: Path | None = None
 
 
 T_co = TypeVar("T_co", covariant=True)

@@ -12,7 +12,9 @@ MODULES: tuple[str, ...] = (
     "v2t_plugins.embedders.gtr",
     "v2t_plugins.embedders.gtr_st",
     "v2t_plugins.embedders.hashed",
+    "v2t_plugins.embedders.lsa",
     "v2t_plugins.embedders.minilm",
     "v2t_plugins.embedders.openai_api",
     "v2t_plugins.embedders.sentence_transformer",
+    "v2t_plugins.embedders.static",
 )
