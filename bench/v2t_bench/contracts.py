@@ -150,8 +150,10 @@ class Defense(Protocol):
 class Attack(Protocol):
     """Guesses the text behind a vector.
 
-    One that can invert some spaces only may have a method ``check_space(space: Space)`` that
-    raises `SpaceMismatch`; it is called before anything runs.
+    A guess depends on no other vector of the batch, but for a control that says so by an
+    attribute ``depends_on_batch = True``. One that can invert some spaces only may have a
+    method ``check_space(space: Space)`` that raises `SpaceMismatch`; it is called before
+    anything runs.
     """
 
     def invert(self, vectors: Vectors, oracle: Oracle) -> list[str]:

@@ -53,6 +53,7 @@ EXAMPLES: dict[tuple[Kind, str], tuple[str, ...]] = {
     ("attacks", "silent"): ("silent",),
     ("attacks", "nearest"): ('nearest:checkpoint="{nearest}"',),
     ("attacks", "prior"): ('prior:[bow:checkpoint="{bow}"]',),
+    ("attacks", "shuffled"): ('shuffled:[bow:checkpoint="{bow}"]',),
     ("attacks", "bow"): ('bow:checkpoint="{bow}"',),
     ("attacks", "vec2text"): ('vec2text:steps=2,checkpoint="{vec2text}"',),
 }
