@@ -166,6 +166,13 @@ def test_nearest_is_the_floor_of_its_own_defense_only(results: list[Result]) -> 
     assert "below-floor" in str(rows["a1"]["flags"])
 
 
+@pytest.mark.parametrize("other", [{"threat": "adaptive"}, {"seeds": "7"}, {"max_tokens": 64}])
+def test_nearest_is_no_floor_of_other_vectors(other: dict[str, Any], results: list[Result]) -> None:
+    there = leakage("n0", "none", "nearest", 99.0, utility="u0")
+    results.append(there.model_copy(update={"labels": there.labels | other}))
+    assert "below-floor" not in str(by_cell(results)["a0"]["flags"])
+
+
 def test_without_an_interval_nothing_is_below_the_floor(results: list[Result]) -> None:
     few = Measured(value=1.0, n=5)
     results[3] = results[3].model_copy(update={"scores": {"bleu": few, "bleu_norm": few}})
