@@ -4,8 +4,9 @@
     v2t-bench run --dataset beir:./wiki-heldout --attack vec2text
 
 A record has an id (``id`` or ``_id``), a text (``text`` or ``note``), and perhaps ``title``,
-``cc`` (what a patient came for) and the ``first`` and ``last`` name of whom it is about. What
-is asked for by hardly anybody's title is no retrieval set: only what is read back counts.
+``cc`` (what a patient came for), the ``first`` and ``last`` name of whom it is about, and a
+``label`` or ``specialties``, the first of which is the label to infer. What is asked for by
+hardly anybody's title is no retrieval set: only what is read back counts.
 """
 
 from __future__ import annotations
@@ -25,6 +26,15 @@ def records(paths: list[Path]) -> Iterator[dict[str, Any]]:
                 yield json.loads(line)
 
 
+def metadata_of(record: dict[str, Any]) -> dict[str, str]:
+    """Return what `v2t_bench.corpora.beir` reads of a document beside its text."""
+    metadata = {}
+    if record.get("first") and record.get("last"):
+        metadata = {"first_name": record["first"], "last_name": record["last"]}
+    label = record.get("label") or next(iter(record.get("specialties") or ()), None)
+    return metadata | ({"label": label} if label else {})
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("files", nargs="+", type=Path)
@@ -36,8 +46,8 @@ def main() -> None:
         for record in records(given.files):
             key = str(record.get("id") or record["_id"])
             line: dict[str, Any] = {"_id": key, "text": record.get("text") or record["note"]}
-            if record.get("first") and record.get("last"):
-                line["metadata"] = {"first_name": record["first"], "last_name": record["last"]}
+            if metadata := metadata_of(record):
+                line["metadata"] = metadata
             corpus.write(json.dumps(line) + "\n")
             asked.setdefault(record.get("title") or record.get("cc") or key, []).append(key)
     with (

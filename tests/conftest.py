@@ -14,6 +14,7 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 import pytest
 
+from static_folder import random_rows, write_static_folder
 from v2t_bench.contracts import BuildContext, Embedder, Vectors
 from v2t_bench.registry import Registry, discover
 from v2t_bench.threat import Oracle
@@ -141,3 +142,19 @@ def tiny_gtr(tmp_path_factory: pytest.TempPathFactory) -> Path:
     modules = [words, Pooling(32, "mean"), dense, Normalize()]
     SentenceTransformer(modules=modules, device="cpu").save(str(folder / "model"))
     return folder / "model"
+
+
+@pytest.fixture(scope="session")
+def tiny_static(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A model2vec folder that knows ten words and a full stop."""
+    words = "ann bob rome the café two four nine and one .".split()
+    folder = tmp_path_factory.mktemp("tiny-static") / "model"
+    return write_static_folder(folder, words, {"embeddings": random_rows(len(words) + 1, 16)})
+
+
+@pytest.fixture(scope="session")
+def tiny_texts(tmp_path_factory: pytest.TempPathFactory, texts: list[str]) -> Path:
+    """A file with the 108 sentences."""
+    file = tmp_path_factory.mktemp("tiny-texts") / "texts.txt"
+    file.write_text("\n".join(texts), encoding="utf-8")
+    return file

@@ -150,8 +150,10 @@ class Defense(Protocol):
 class Attack(Protocol):
     """Guesses the text behind a vector.
 
-    One that can invert some spaces only may have a method ``check_space(space: Space)`` that
-    raises `SpaceMismatch`; it is called before anything runs.
+    A guess depends on no other vector of the batch, but for a control that says so by an
+    attribute ``depends_on_batch = True``. One that can invert some spaces only may have a
+    method ``check_space(space: Space)`` that raises `SpaceMismatch`; it is called before
+    anything runs.
     """
 
     def invert(self, vectors: Vectors, oracle: Oracle) -> list[str]:
@@ -328,6 +330,8 @@ class BuildContext:
         offline: Whether nothing may be fetched.
         trust_remote_code: Model ids whose own code may run.
         allow_bin: Whether weights may be read from a pickle, tensors and nothing else.
+        cache: A folder, perhaps not made yet, where a component may keep what it fitted, as
+            safetensors and JSON below a folder of its own; None where nothing is kept.
         build: Builds a nested spelling.
     """
 
@@ -337,6 +341,7 @@ class BuildContext:
     offline: bool = False
     trust_remote_code: tuple[str, ...] = ()
     allow_bin: bool = False
+    cache: Path | None = None
 
 
 T_co = TypeVar("T_co", covariant=True)

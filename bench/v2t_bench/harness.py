@@ -177,10 +177,12 @@ class Harness:
         guesses, traces = answers_of(attack, lifted, oracle, traced=self.trace, who=label)
         # The clean embedder judges how close a guess came, whatever the attacker saw.
         guessed = embedder.embed(guesses, "document")
+        exposed = stage.exposed(cell.defense_text, cell.secret_seed, lifted)
         table, scores = score_samples(
             samples_table(
                 guesses=guesses,
                 cosines=cosine_per_pair(guessed, stage.documents[stage.attacked]).tolist(),
+                exposed={name: values.tolist() for name, values in exposed.items()},
                 **stage.attacked_texts(),
             ),
             embedder.space,

@@ -14,6 +14,7 @@ from v2t_bench.results import Measured
 from v2t_bench.scorecard import (
     PerText,
     corpus_bleu,
+    label_scores,
     leakage_scores,
     per_text_scores,
     utility_scores,
@@ -29,7 +30,7 @@ RETRIEVAL = "retrieval.parquet"
 TRACES = "traces.parquet"
 
 # Everything else in samples.parquet is a score of its own.
-_DESCRIBING = ("id", "document", "text_sha256", "text", "guess", "first", "last")
+_DESCRIBING = ("id", "document", "text_sha256", "text", "guess", "first", "last", "label")
 
 
 def samples_table(
@@ -40,8 +41,20 @@ def samples_table(
     guesses: Sequence[str],
     cosines: Sequence[float],
     names: Sequence[Name | None],
+    labels: Sequence[str | None] = (),
+    exposed: Mapping[str, Sequence[float]] | None = None,
 ) -> pa.Table:
-    """Return one row an attacked text: ids, text, guess, names and cosine; nothing scored yet."""
+    """Return one row an attacked text: ids, text, guess, names and what only vectors tell.
+
+    The columns that texts alone decide are left to `score_samples`.
+
+    Args:
+        ids, documents, texts, guesses: One for each attacked text.
+        cosines: Of the guess's clean vector with the text's.
+        names: The person named in the text, if there is one.
+        labels: Of the text's document, None where it has none; empty where none has one.
+        exposed: Further scores that are decided by vectors, by column name.
+    """
     import pyarrow as pa
 
     return pa.table(
@@ -53,7 +66,9 @@ def samples_table(
             "guess": list(guesses),
             "first": pa.array([name and name.first for name in names], pa.string()),
             "last": pa.array([name and name.last for name in names], pa.string()),
+            **({"label": pa.array(labels, pa.string())} if any(labels) else {}),
             "cos": np.asarray(cosines, np.float64),
+            **{name: np.asarray(values, np.float64) for name, values in (exposed or {}).items()},
         }
     )
 
@@ -94,6 +109,8 @@ def score_samples(table: pa.Table, space: Space) -> tuple[pa.Table, dict[str, Me
             for first, last in zip(columns["first"], columns["last"], strict=True)
         ]
         scores |= per_text_scores(texts, guesses, space, names)
+        if "label" in columns:
+            scores |= label_scores(guesses, columns["label"], columns["document"])
         measured["bleu_corpus"] = corpus_bleu(texts, guesses)
         described = [name for name in table.column_names if name in _DESCRIBING]
         table = table.select(described)

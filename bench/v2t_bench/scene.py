@@ -12,8 +12,10 @@ from numpy.typing import NDArray
 
 from v2t_bench.composition import build_defense
 from v2t_bench.contracts import BuildContext, Defense, Secret, Vectors, check_vectors
+from v2t_bench.exposure import exposure_scores
 from v2t_bench.matrix import Scene
 from v2t_bench.registry import Registry
+from v2t_bench.scorecard import PerText
 from v2t_bench.scoring.names import Name
 from v2t_bench.scoring.ndcg import DEPTH
 from v2t_bench.search import tie_keys, top_k
@@ -67,6 +69,7 @@ class Stage:
         self._cache = cache
         self._tell = tell
         self._released: tuple[tuple[str, int], Released] | None = None
+        self._exposed: tuple[tuple[str, int], PerText] | None = None
 
     @cached_property
     def prepared(self) -> Prepared:
@@ -144,8 +147,28 @@ class Stage:
             ranking[query] = list(found)[:DEPTH]
         return ranking, hits.tie_rate
 
+    def exposed(self, defense_text: str, secret_seed: int, lifted: Vectors) -> PerText:
+        """Return what the attacked texts' lifted vectors, (n, d), tell by themselves.
+
+        The same for every attack, so only the latest is kept.
+        """
+        key = (defense_text, secret_seed)
+        if self._exposed is None or self._exposed[0] != key:
+            attacked = self.attacked_texts()
+            scores = exposure_scores(
+                lifted,
+                self.documents,
+                self.attacked,
+                keys=tie_keys(self.prepared.piece_ids, TIE_SEED),
+                labels=attacked["labels"],
+                documents=attacked["documents"],
+                device=self._context.device,
+            )
+            self._exposed = (key, scores)
+        return self._exposed[1]
+
     def attacked_texts(self) -> dict[str, Any]:
-        """Return ids, documents, texts and names of the attacked pieces, as samples list them."""
+        """Return what samples list of the attacked pieces: ids, documents, texts, names, labels."""
         prepared, corpus = self.prepared, self.scene.corpus
         owners = [corpus.documents[prepared.owner[row]].id for row in self.attacked]
         texts = [prepared.pieces[row] for row in self.attacked]
@@ -157,6 +180,7 @@ class Stage:
                 _if_there(corpus.names.get(owner), text)
                 for owner, text in zip(owners, texts, strict=True)
             ],
+            "labels": [corpus.labels.get(owner) for owner in owners],
         }
 
 

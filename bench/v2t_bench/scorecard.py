@@ -11,13 +11,17 @@ from v2t_bench.contracts import Space
 from v2t_bench.results import Measured
 from v2t_bench.scoring.bleu import bleu_corpus, bleu_eff_per_text, bleu_per_text
 from v2t_bench.scoring.intervals import bootstrap_mean, wilson
+from v2t_bench.scoring.labels import can_be_told, label_by_majority, label_from_texts
 from v2t_bench.scoring.names import Name, names_found_per_text
-from v2t_bench.scoring.overlap import exact_per_text, token_f1_per_text
+from v2t_bench.scoring.overlap import exact_per_text, token_overlap_per_text
 
 PerText = dict[str, NDArray[np.float64]]
 
 # Proportions of texts: a bootstrap of zeros alone would claim certainty.
-PROPORTIONS = frozenset({"exact", "exact_norm", "names_first", "names_last", "names_full"})
+PROPORTIONS = frozenset({
+    "exact", "exact_norm", "names_first", "names_last", "names_full", "reid_top1",
+    "label_from_vector", "label_from_text", "label_by_majority",
+})  # fmt: skip
 # Intervals must not depend on the run's seeds, or scoring again would move them.
 RESAMPLING_SEED = 0
 
@@ -34,11 +38,14 @@ def per_text_scores(
     """
     seen = [space.normalize_text(text) for text in texts]
     guessed = [space.normalize_text(guess) for guess in guesses]
+    overlap = token_overlap_per_text(texts, guesses)
     scores: PerText = {
         "bleu": bleu_per_text(texts, guesses),
         "bleu_norm": bleu_per_text(seen, guessed),
         "bleu_eff": bleu_eff_per_text(texts, guesses),
-        "token_f1": token_f1_per_text(texts, guesses),
+        "token_f1": overlap.f1,
+        "token_precision": overlap.precision,
+        "token_recall": overlap.recall,
         "exact": exact_per_text(texts, guesses),
         "exact_norm": exact_per_text(seen, guessed),
     }
@@ -51,6 +58,21 @@ def per_text_scores(
             scores[f"names_{part}"] = np.full(len(texts), np.nan)
             scores[f"names_{part}"][named] = getattr(found, part)
     return scores
+
+
+def label_scores(
+    guesses: Sequence[str], labels: Sequence[str | None], documents: Sequence[str]
+) -> PerText:
+    """Return whether each label is told by the guess, and by the most common label, each (n,).
+
+    Empty where there is nothing to tell; NaN where a text has no label.
+    """
+    if not can_be_told(labels, documents):
+        return {}
+    return {
+        "label_from_text": label_from_texts(guesses, labels, documents),
+        "label_by_majority": label_by_majority(labels, documents),
+    }
 
 
 def leakage_scores(

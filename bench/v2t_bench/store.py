@@ -31,7 +31,7 @@ _ASIDE = ".replaced"
 # What a row of the leaderboard cannot do without, by kind of cell.
 _NEEDED = {"utility": ("ndcg_at_10", "defense"), "leakage": ("bleu_norm", "threat")}
 # What could give a text away; never written for corpora that may not be passed on.
-TEXT_COLUMNS = frozenset({"text", "guess", "first", "last"})
+TEXT_COLUMNS = frozenset({"text", "guess", "first", "last", "label"})
 
 
 def _remove(path: Path) -> None:

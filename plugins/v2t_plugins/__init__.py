@@ -5,6 +5,7 @@ MODULES: tuple[str, ...] = (
     "v2t_plugins.attacks.bag_of_words",
     "v2t_plugins.attacks.nearest",
     "v2t_plugins.attacks.prior",
+    "v2t_plugins.attacks.shuffled",
     "v2t_plugins.attacks.silent",
     "v2t_plugins.attacks.vec2text",
     "v2t_plugins.defenses.noise",
@@ -12,7 +13,9 @@ MODULES: tuple[str, ...] = (
     "v2t_plugins.embedders.gtr",
     "v2t_plugins.embedders.gtr_st",
     "v2t_plugins.embedders.hashed",
+    "v2t_plugins.embedders.lsa",
     "v2t_plugins.embedders.minilm",
     "v2t_plugins.embedders.openai_api",
     "v2t_plugins.embedders.sentence_transformer",
+    "v2t_plugins.embedders.static",
 )

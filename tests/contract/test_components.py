@@ -37,20 +37,23 @@ from v2t_bench.threat import Oracle
 from v2t_bench.training import Lesson, School
 from v2t_bench.vectors import VectorCache
 
-# A word in braces stands for a folder that a fixture fills: a tiny model, or the checkpoint
-# of the learned attack of that name.
+# A word in braces stands for a path that a fixture fills: a tiny model, some texts, or the
+# checkpoint of the learned attack of that name.
 EXAMPLES: dict[tuple[Kind, str], tuple[str, ...]] = {
     ("embedders", "gtr-base"): ('gtr-base:"{tiny_gtr}"',),
     ("embedders", "gtr-base-st"): ('gtr-base-st:"{tiny_gtr}"',),
     ("embedders", "hashed"): ("hashed", "hashed:dim=7"),
+    ("embedders", "lsa"): ('lsa:"{tiny_texts}",dim=6',),
     ("embedders", "minilm"): ("minilm",),
     ("embedders", "openai"): ("openai:tiny", "openai:text-embedding-3-small,dimensions=16"),
     ("embedders", "st"): ('st:"{tiny_model}"',),
+    ("embedders", "static"): ('static:"{tiny_static}"', 'static:"{tiny_model}",dim=8'),
     ("defenses", "none"): ("none",),
     ("defenses", "noise"): ("noise:0", "noise:0.01", "noise:2,on=documents", "noise:2,on=queries"),
     ("attacks", "silent"): ("silent",),
     ("attacks", "nearest"): ('nearest:checkpoint="{nearest}"',),
     ("attacks", "prior"): ('prior:[bow:checkpoint="{bow}"]',),
+    ("attacks", "shuffled"): ('shuffled:[bow:checkpoint="{bow}"]',),
     ("attacks", "bow"): ('bow:checkpoint="{bow}"',),
     ("attacks", "vec2text"): ('vec2text:steps=2,checkpoint="{vec2text}"',),
 }
@@ -94,7 +97,7 @@ def fill(
 
     @cache
     def folder(name: str) -> Path:
-        if name in ("tiny_gtr", "tiny_model"):
+        if name in ("tiny_gtr", "tiny_model", "tiny_static", "tiny_texts"):
             model: Path = request.getfixturevalue(name)
             return model
         lesson = Lesson(

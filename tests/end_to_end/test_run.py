@@ -66,6 +66,45 @@ class TestAFinishedRun:
             "0.000000", "0.000000", "0.000000", "0",
         ]  # fmt: skip
 
+    def test_finds_undefended_texts_again_and_fewer_behind_noise(
+        self, invoke: Invoke, beir_folder: Path, tmp_path: Path
+    ) -> None:
+        invoke(*grid(beir_folder, tmp_path, "--defense", "noise:1"))
+        found = {row["defense"]: float(row["reid_top1"]) for row in rows_of(tmp_path)}
+        assert found["none"] == 1
+        assert found["noise:on=both,sigma=1"] < 0.5
+
+    def test_infers_the_labels_that_documents_carry(
+        self, invoke: Invoke, beir_folder: Path, tmp_path: Path
+    ) -> None:
+        folder = tmp_path / "labelled"
+        shutil.copytree(beir_folder, folder)
+        records = [json.loads(line) for line in (folder / "corpus.jsonl").read_text().splitlines()]
+        for number, record in enumerate(records):
+            kind = "bees" if number % 2 else "ships"
+            # The text is cut at 32 tokens: the words that tell stand first.
+            record |= {"title": f"{kind} {kind} {kind}", "metadata": {"label": kind}}
+        lines = [json.dumps(record) for record in records]
+        (folder / "corpus.jsonl").write_text("\n".join(lines))
+        invoke(*grid(folder, tmp_path))
+        rows = {row["attack"].partition(":")[0]: row for row in rows_of(tmp_path)
+                if row["defense"] == "none"}  # fmt: skip
+        assert float(rows["bow"]["label_from_vector"]) > 0.9
+        assert {float(row["label_by_majority"]) for row in rows.values()} < {0.5, 0.4, 0.45, 0.55}
+        assert rows["silent"]["label_from_text"] == rows["silent"]["label_by_majority"]
+        before = (tmp_path / "leaderboard.csv").read_bytes()
+        assert "0 changed" in invoke("score", tmp_path).err
+        assert (tmp_path / "leaderboard.csv").read_bytes() == before
+
+    def test_has_a_control_that_was_given_other_texts_vectors(
+        self, invoke: Invoke, beir_folder: Path, tmp_path: Path
+    ) -> None:
+        assert invoke(*grid(beir_folder, tmp_path, "--attack", "shuffled:[bow]")).status == 0
+        rows = {row["attack"].partition(":")[0]: row for row in rows_of(tmp_path)
+                if row["defense"] == "none"}  # fmt: skip
+        own, others = (float(rows[name]["token_f1"]) for name in ("bow", "shuffled"))
+        assert own > others
+
     def test_is_not_run_again(self, invoke: Invoke, beir_folder: Path, tmp_path: Path) -> None:
         first = invoke(*grid(beir_folder, tmp_path))
         before = (tmp_path / "leaderboard.csv").read_bytes()

@@ -14,13 +14,20 @@ from v2t_bench.corpora.beir import read_beir
 from v2t_bench.scoring.names import Name
 
 ARTICLES: list[dict[str, Any]] = [
-    {"id": "a1", "title": "Oak", "text": "Oaks are trees."},
+    {"id": "a1", "title": "Oak", "text": "Oaks are trees.", "label": "tree"},
     {"id": 2, "title": "Oak", "text": "Acorns é grow on oaks."},
     {"id": "a3", "text": "No title here."},
 ]
 NOTES: list[dict[str, Any]] = [
     {"_id": "n1", "note": "Ms. Smith coughs.", "cc": "cough", "first": "Ann", "last": "Smith"},
-    {"_id": "n2", "note": "He limps.", "cc": "limp", "first": "", "last": "Brown"},
+    {
+        "_id": "n2",
+        "note": "He limps.",
+        "cc": "limp",
+        "first": "",
+        "last": "Brown",
+        "specialties": ["Orthopedic", "Neurology"],
+    },
 ]
 
 
@@ -55,4 +62,5 @@ def test_titles_ask_for_their_texts_and_names_are_kept(tmp_path: Path) -> None:
         "limp": {"n2": 1},
     }
     assert corpus.names == {"n1": Name("Ann", "Smith")}
+    assert corpus.labels == {"a1": "tree", "n2": "Orthopedic"}
     assert corpus.notices == ()

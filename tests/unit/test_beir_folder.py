@@ -284,3 +284,43 @@ def test_a_document_is_about_the_person_its_metadata_names_in_full(tmp_path: Pat
 
 def test_a_folder_without_metadata_is_about_nobody(tiny: Path) -> None:
     assert read_beir(tiny).names == {}
+
+
+def labelled(folder: Path, labels: list[object]) -> Path:
+    """Write a folder whose documents d1, d2 ... carry ``labels``."""
+    lines = [
+        json.dumps({"_id": f"d{number}", "text": f"text {number}", "metadata": {"label": label}})
+        for number, label in enumerate(labels, 1)
+    ]
+    return written(
+        folder,
+        corpus="\n".join(lines).encode(),
+        queries=b'{"_id": "q1", "text": "?"}\n',
+        test=HEADER + b"q1\td1\t1\n",
+    )
+
+
+def test_a_document_carries_the_label_of_its_metadata(tmp_path: Path) -> None:
+    folder = labelled(tmp_path / "it", ["heart", " skin ", 3, True, 1.5, None, "", ["heart"]])
+    assert read_beir(folder).labels == {"d1": "heart", "d2": "skin", "d3": "3"}
+
+
+def test_a_label_is_part_of_what_is_measured(tmp_path: Path) -> None:
+    one = read_beir(labelled(tmp_path / "a", ["heart", "skin"]))
+    other = read_beir(labelled(tmp_path / "b", ["heart", "eye"]))
+    assert one.fingerprint != other.fingerprint
+
+
+def test_labels_of_one_kind_are_told(tmp_path: Path) -> None:
+    notices = read_beir(labelled(tmp_path / "it", ["heart", "heart"])).notices
+    assert "all 2 labels are the same, so none is inferred" in notices
+
+
+def test_a_folder_without_labels_keeps_the_fingerprint_it_had(tiny: Path) -> None:
+    from dataclasses import replace
+
+    corpus = read_beir(tiny)
+    assert corpus.labels == {}
+    # The fingerprint is that of the version that knew no labels: leaderboards name corpora by it.
+    assert replace(corpus, labels={"d": "heart"}).fingerprint != corpus.fingerprint
+    assert corpus.fingerprint.startswith("643f69c02caf")

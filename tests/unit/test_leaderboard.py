@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import csv
 import random
+import re
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -69,7 +72,7 @@ def test_headroom_is_the_undefended_attack_less_its_prior(results: list[Result])
 
 def test_an_attack_with_little_headroom_is_called_weak(results: list[Result]) -> None:
     results[2] = leakage("p0", "none", "prior:attack=[a]", 31.0, utility="u0")
-    assert by_cell(results)["a1"]["flags"] == "oblivious-only weak-attack"
+    assert by_cell(results)["a1"]["flags"] == "below-floor oblivious-only weak-attack"
 
 
 def test_only_defended_rows_can_lack_an_adaptive_attacker(results: list[Result]) -> None:
@@ -133,3 +136,58 @@ def test_the_table_names_checkpoints_where_two_would_look_the_same(results: list
     ]
     cells = list(rich_table(rows).columns[2].cells)
     assert cells == [rows[0]["attack"], rows[1]["attack"], "nearest"]
+
+
+# Of the attack "a" the interval is 39 to 41.
+@pytest.mark.parametrize(("prior", "nearest", "flagged"), [
+    (3.0, 12.0, False), (39.0, 12.0, True), (38.9, 38.9, False), (3.0, 39.0, True),
+    (3.0, None, False), (40.0, None, True),
+])  # fmt: skip
+def test_a_learned_attack_that_beats_not_both_floors_is_marked(
+    prior: float, nearest: float | None, flagged: bool, results: list[Result]
+) -> None:
+    results[2] = leakage("p0", "none", "prior:attack=[a]", prior, utility="u0")
+    if nearest is not None:
+        results.append(leakage("n0", "none", 'nearest:checkpoint="w@12"', nearest, utility="u0"))
+    rows = by_cell(results)
+    assert ("below-floor" in str(rows["a0"]["flags"])) is flagged
+
+
+def test_floors_themselves_are_not_below_the_floor(results: list[Result]) -> None:
+    results.append(leakage("n0", "none", "nearest", 99.0, utility="u0"))
+    rows = by_cell(results)
+    assert "below-floor" not in str(rows["p0"]["flags"]) + str(rows["n0"]["flags"])
+
+
+def test_nearest_is_the_floor_of_its_own_defense_only(results: list[Result]) -> None:
+    results.append(leakage("n1", "noise:sigma=1", "nearest", 20.0, utility="u1"))
+    rows = by_cell(results)
+    assert "below-floor" not in str(rows["a0"]["flags"])
+    assert "below-floor" in str(rows["a1"]["flags"])
+
+
+@pytest.mark.parametrize("other", [{"threat": "adaptive"}, {"seeds": "7"}, {"max_tokens": 64}])
+def test_nearest_is_no_floor_of_other_vectors(other: dict[str, Any], results: list[Result]) -> None:
+    there = leakage("n0", "none", "nearest", 99.0, utility="u0")
+    results.append(there.model_copy(update={"labels": there.labels | other}))
+    assert "below-floor" not in str(by_cell(results)["a0"]["flags"])
+
+
+def test_without_an_interval_nothing_is_below_the_floor(results: list[Result]) -> None:
+    few = Measured(value=1.0, n=5)
+    results[3] = results[3].model_copy(update={"scores": {"bleu": few, "bleu_norm": few}})
+    assert "below-floor" not in str(by_cell(results)["a0"]["flags"])
+
+
+def test_a_file_from_before_a_column_was_added_has_columns_of_today_in_their_order() -> None:
+    for path in sorted((Path(__file__).parents[2] / "leaderboards").glob("*.csv")):
+        with path.open(newline="") as stream:
+            header = next(csv.reader(stream))
+        assert header == [column for column in COLUMNS if column in header], path.name
+
+
+def test_every_column_is_explained() -> None:
+    text = (Path(__file__).parents[2] / "leaderboards" / "README.md").read_text()
+    explained = {name for line in text.splitlines() if line.startswith("| ")
+                 for name in re.findall(r"\w+", line.split("|")[1])}  # fmt: skip
+    assert set(COLUMNS) - explained == set()

@@ -35,7 +35,9 @@ def store(tmp_path: Path) -> Store:
     return made
 
 
-TABLE = pa.table({"id": ["1"], "text": ["a secret"], "guess": ["a secret"], "bleu": [1.5]})
+SAID = {"text": ["a secret"], "guess": ["a secret"], "first": ["secret"], "last": ["secret"],
+        "label": ["secret"]}  # fmt: skip
+TABLE = pa.table({"id": ["1"], **SAID, "bleu": [1.5]})
 
 
 def test_a_stored_cell_comes_back(store: Store) -> None:

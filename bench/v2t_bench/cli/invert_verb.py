@@ -98,7 +98,8 @@ def command(**given: Any) -> None:
     from v2t_bench.registry import discover
 
     registry = discover()
-    machine = ("device", "batch_size", "offline", "trust_remote_code", "allow_bin")
+    machine = ("device", "batch_size", "offline", "trust_remote_code", "allow_bin",
+               "cache_dir")  # fmt: skip
     context = make_context(registry, **{key: given[key] for key in machine})
     attack = spell_attack(registry, given["attack"], {key: given[key] for key in ("steps", "beam")})
     embedder: Embedder = registry.build("embedders", given["embedder"], context)

@@ -61,6 +61,7 @@ def make_context(
     offline: bool,
     trust_remote_code: tuple[str, ...],
     allow_bin: bool = False,
+    cache_dir: Path | None = None,
 ) -> BuildContext:
     """Return what components are built with.
 
@@ -68,7 +69,7 @@ def make_context(
         BadParameter: no such device here.
     """
     from v2t_bench.contracts import BuildContext
-    from v2t_bench.environment import resolve_device
+    from v2t_bench.environment import cache_folder, resolve_device
 
     if offline:
         os.environ["HF_HUB_OFFLINE"] = os.environ["HF_DATASETS_OFFLINE"] = "1"
@@ -83,6 +84,7 @@ def make_context(
         offline=offline or os.environ.get("HF_HUB_OFFLINE") == "1",
         trust_remote_code=trust_remote_code,
         allow_bin=allow_bin,
+        cache=cache_dir or cache_folder(),
     )
     return context
 

@@ -99,7 +99,8 @@ def _lists(
 
     corpora = open_corpora(given["dataset"], with_training=False)
     registry = discover()
-    machine = ("device", "batch_size", "offline", "trust_remote_code", "allow_bin")
+    machine = ("device", "batch_size", "offline", "trust_remote_code", "allow_bin",
+               "cache_dir")  # fmt: skip
     context = make_context(registry, **{key: given[key] for key in machine})
     spelled = given["embedder"] or record.embedder
     embedder: Embedder = registry.build("embedders", spelled, context)

@@ -186,7 +186,8 @@ def command(**given: Any) -> None:
     from v2t_bench.vectors import VectorCache
 
     registry = discover()
-    machine = ("device", "batch_size", "offline", "trust_remote_code", "allow_bin")
+    machine = ("device", "batch_size", "offline", "trust_remote_code", "allow_bin",
+               "cache_dir")  # fmt: skip
     context = make_context(registry, **{key: given[key] for key in machine})
     cache = open_cache(given["cache_dir"])
     grid_keys = ("datasets", "embedders", "attacks", "defenses", "threats", "seeds", "track",

@@ -192,7 +192,7 @@ def command(ctx: click.Context, /, **given: Any) -> None:
     processes = Processes.from_environment()
     given["device"] = processes.device(given["device"])
     given["defense"] = trained_against(registry, given["defense"])
-    machine = ("device", "offline", "trust_remote_code", "allow_bin")
+    machine = ("device", "offline", "trust_remote_code", "allow_bin", "cache_dir")
     context = make_context(registry, batch_size=None, **{key: given[key] for key in machine})
     embedder: Embedder = registry.build("embedders", given["embedder"], context)
     say = tell if processes.is_main else lambda line: None

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import csv
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -30,7 +31,8 @@ Judgements = dict[str, dict[str, int]]
 def read_beir(folder: Path, *, split: str = "test", name: str | None = None) -> Corpus:
     """Return the collection in ``folder``, with the queries that ``split`` judges.
 
-    A document whose ``metadata`` holds ``first_name`` and ``last_name`` is about that person.
+    A document whose ``metadata`` holds ``first_name`` and ``last_name`` is about that person;
+    a ``label`` there, a string or a whole number, is what attribute inference predicts.
     Nobody knows the licence of a folder, so it is not redistributable. What is odd but
     can be used is told in the notices.
 
@@ -46,8 +48,8 @@ def read_beir(folder: Path, *, split: str = "test", name: str | None = None) -> 
     """
     folder_name = folder.resolve().name
     notices: list[str] = []
-    names: dict[str, Name] = {}
-    documents = _documents(_present(folder, "corpus.jsonl"), notices, names)
+    about = _About()
+    documents = _documents(_present(folder, "corpus.jsonl"), notices, about)
     queries_path = _present(folder, "queries.jsonl")
     queries = dict(_texts_by_id(queries_path, "query"))
     qrels_path = _qrels_path(folder, split)
@@ -66,7 +68,8 @@ def read_beir(folder: Path, *, split: str = "test", name: str | None = None) -> 
         documents=tuple(documents.values()),
         queries=judged,
         judgements=judgements,
-        names=names,
+        names=about.names,
+        labels=about.labels,
         queries_are_documents=folder_name.lower() in QUERIES_ARE_DOCUMENTS,
         redistributable=False,
         notices=tuple(notices),
@@ -96,19 +99,36 @@ def _qrels_path(folder: Path, split: str) -> Path:
     return _present(qrels, f"{split}.tsv")
 
 
-def _documents(path: Path, notices: list[str], names: dict[str, Name]) -> dict[str, Document]:
-    """Return every document by its id, and note the people they are about in ``names``."""
-    documents = dict(_texts_by_id(path, "document", names))
+@dataclass(frozen=True)
+class _About:
+    """What the metadata of documents says, by id: a person, a label."""
+
+    names: dict[str, Name] = field(default_factory=dict)
+    labels: dict[str, str] = field(default_factory=dict)
+
+    def note(self, key: str, metadata: object) -> None:
+        name, label = _name(metadata), _label(metadata)
+        if name is not None:
+            self.names[key] = name
+        if label is not None:
+            self.labels[key] = label
+
+
+def _documents(path: Path, notices: list[str], about: _About) -> dict[str, Document]:
+    """Return every document by its id, and note what its metadata says in ``about``."""
+    documents = dict(_texts_by_id(path, "document", about))
     if not documents:
         raise BadInput(f"{path}: holds no documents; expected one JSON object a line")
     n_blank = sum(not document.content.strip() for document in documents.values())
     if n_blank:
         notices.append(f"blank documents, ranked but never attacked: {n_blank}")
+    if len(set(about.labels.values())) == 1:
+        notices.append(f"all {len(about.labels)} labels are the same, so none is inferred")
     return documents
 
 
 def _texts_by_id(
-    path: Path, what: str, names: dict[str, Name] | None = None
+    path: Path, what: str, about: _About | None = None
 ) -> Iterator[tuple[str, Document]]:
     """Yield id and texts of every line; a query is read as a document without a title."""
     lines: dict[str, int] = {}
@@ -124,9 +144,8 @@ def _texts_by_id(
                 "expected every id once"
             )
         lines[key] = number
-        name = _name(record.get("metadata"))
-        if name is not None and names is not None:
-            names[key] = name
+        if about is not None:
+            about.note(key, record.get("metadata"))
         title = text_field(record, "title", place, optional=True) if what == "document" else ""
         yield key, Document(key, title, text_field(record, "text", place))
 
@@ -139,6 +158,14 @@ def _name(metadata: object) -> Name | None:
     if not (isinstance(first, str) and isinstance(last, str) and first.strip() and last.strip()):
         return None
     return Name(first, last)
+
+
+def _label(metadata: object) -> str | None:
+    """Return the label a document carries, if it is one that can be told."""
+    value = metadata.get("label") if isinstance(metadata, dict) else None
+    if isinstance(value, int) and not isinstance(value, bool):
+        return str(value)
+    return value.strip() or None if isinstance(value, str) else None
 
 
 def _id(record: Mapping[str, Any], place: str) -> str:

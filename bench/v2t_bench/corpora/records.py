@@ -35,6 +35,7 @@ class Corpus:
         queries: Judged queries only, by id.
         judgements: Query id to document id to grade, 0 or more.
         names: Document id to the person named in it.
+        labels: Document id to what is to be inferred of it, such as a medical specialty.
         queries_are_documents: A query's own id is then left out of its ranking.
         redistributable: Results may quote the texts.
         restricted: Nothing derived from the texts may outlive a run.
@@ -48,6 +49,7 @@ class Corpus:
     queries: Mapping[str, str]
     judgements: Mapping[str, Mapping[str, int]]
     names: Mapping[str, Name] = field(default_factory=dict)
+    labels: Mapping[str, str] = field(default_factory=dict)
     queries_are_documents: bool = False
     redistributable: bool = True
     restricted: bool = False
@@ -63,6 +65,8 @@ class Corpus:
             "queries": dict(self.queries),
             "judgements": {query: dict(grades) for query, grades in self.judgements.items()},
             "names": {key: [name.first, name.last] for key, name in self.names.items()},
+            # Only where there are any: what has none keeps the fingerprint that it had.
+            **({"labels": dict(self.labels)} if self.labels else {}),
         }
         canonical = json.dumps(measured, ensure_ascii=False, sort_keys=True, separators=(",", ":"))
         return hashlib.sha256(canonical.encode()).hexdigest()

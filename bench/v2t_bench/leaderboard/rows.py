@@ -6,8 +6,9 @@ from collections.abc import Iterable, Mapping
 from typing import Any, TypeAlias
 
 from v2t_bench.release import UNDEFENDED
-from v2t_bench.resolution import TRAINED_AGAINST
+from v2t_bench.resolution import NEAREST, TRAINED_AGAINST
 from v2t_bench.results import Measured, Result
+from v2t_bench.spelling import parse
 
 Row: TypeAlias = dict[str, "float | int | str | bool | None"]
 
@@ -16,8 +17,10 @@ COLUMNS = (
     "threat", "oracle", "pairs", "n_texts", "n_queries",
     "ndcg_at_10", "ndcg_lo", "ndcg_hi", "ndcg_kept",
     "bleu", "bleu_lo", "bleu_hi", "bleu_norm", "bleu_norm_lo", "bleu_norm_hi",
-    "bleu_eff", "bleu_corpus", "token_f1", "exact", "exact_norm", "cos",
-    "names_first", "names_last", "names_full", "bleu_norm_prior", "headroom",
+    "bleu_eff", "bleu_corpus", "token_f1", "token_precision", "token_recall",
+    "exact", "exact_norm", "cos", "names_first", "names_last", "names_full",
+    "reid_top1", "label_from_vector", "label_from_text", "label_by_majority",
+    "bleu_norm_prior", "headroom",
     "snr_db", "released_dim", "bytes_per_vector", "oracle_texts",
     "has_adaptive", "contaminated", "flags", "seeds", "cell_id", "plugins",
 )  # fmt: skip
@@ -34,7 +37,8 @@ def leaderboard_rows(results: Iterable[Result]) -> list[Row]:
     by_id = {result.cell_id: result for result in results}
     leakages = [result for result in by_id.values() if result.kind == "leakage"]
     adaptive = {_setting(result) for result in leakages if _knows_defense(result)}
-    rows = [_row(result, by_id, adaptive) for result in leakages]
+    nearest = _nearest(leakages)
+    rows = [_row(result, by_id, adaptive, nearest) for result in leakages]
     return sorted(rows, key=lambda row: [str(row[column]) for column in _ORDER])
 
 
@@ -50,6 +54,36 @@ def _setting(result: Result) -> tuple[Any, ...]:
     )
 
 
+def _released(result: Result) -> tuple[Any, ...]:
+    """What two rows have in common whose attacks were given the same vectors."""
+    labels = result.labels
+    attacked = tuple(result.identity.get(key) for key in ("n_texts", "sample_seed", "limit"))
+    return (*_setting(result), labels["seeds"], labels["threat"], *attacked)
+
+
+def _nearest(leakages: Iterable[Result]) -> dict[tuple[Any, ...], float]:
+    """Return the bleu_norm of `nearest` on each set of vectors; of several the best."""
+    best: dict[tuple[Any, ...], float] = {}
+    for result in leakages:
+        bleu_norm = result.scores["bleu_norm"].value
+        if parse(str(result.labels["attack"])).name == NEAREST and bleu_norm is not None:
+            key = _released(result)
+            best[key] = max(bleu_norm, best.get(key, bleu_norm))
+    return best
+
+
+def _below_floor(leakage: Result, prior: Result | None, nearest: float | None) -> bool:
+    """Whether a learned attack is not clearly better than without the vector, and than `nearest`.
+
+    Without an interval nothing is clear, and nothing said.
+    """
+    low = leakage.scores["bleu_norm"].low
+    if prior is None or low is None:
+        return False
+    floors = (prior.scores["bleu_norm"].value, nearest)
+    return any(floor is not None and low <= floor for floor in floors)
+
+
 def _knows_defense(result: Result) -> bool:
     """Whether the attacker reckoned with this very defense."""
     labels = result.labels
@@ -57,7 +91,12 @@ def _knows_defense(result: Result) -> bool:
     return trained or str(labels["threat"]).startswith("adaptive")
 
 
-def _row(leakage: Result, by_id: Mapping[str, Result], adaptive: set[tuple[Any, ...]]) -> Row:
+def _row(
+    leakage: Result,
+    by_id: Mapping[str, Result],
+    adaptive: set[tuple[Any, ...]],
+    nearest: Mapping[tuple[Any, ...], float],
+) -> Row:
     labels, scores, facts = leakage.labels, leakage.scores, leakage.facts
     utility = by_id.get(leakage.references.get("utility", ""))
     undefended = by_id.get(leakage.references.get("undefended", ""))
@@ -87,6 +126,8 @@ def _row(leakage: Result, by_id: Mapping[str, Result], adaptive: set[tuple[Any, 
     flags = list(labels["flags"])
     if headroom is not None and headroom < MIN_HEADROOM:
         flags.append("weak-attack")
+    if _below_floor(leakage, prior, nearest.get(_released(leakage))):
+        flags.append("below-floor")
     if defended and not row["has_adaptive"]:
         flags.append("oblivious-only")
     if utility is None:
