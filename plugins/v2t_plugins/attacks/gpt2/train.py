@@ -165,7 +165,7 @@ class Training:
             precision=choices.precision,
             terms=n_labels,
             evaluate=self._dev_loss_of(decoder),
-            evaluate_every=EVALUATE_EVERY,
+            evaluate_every=min(EVALUATE_EVERY, self.steps or EVALUATE_EVERY),
             # A batch is of texts of about one length, which takes little padding.
             alike=(self.all_labels != IGNORED).sum(dim=1).numpy(),
         )
