@@ -41,7 +41,7 @@ def toy(
 ) -> Path:
     """An attack trained on 320 of the 400 sentences."""
     place = tmp_path_factory.mktemp("toy")
-    learn(context, ask(embedder), LEARNED, place, steps=150, batch_size=32)
+    learn(context, ask(embedder), LEARNED, place, steps=120, batch_size=32)
     mean = embedder.embed(LEARNED, "document").mean(axis=0, keepdims=True)
     save_file({"mean": mean}, place / "made" / MEAN)
     return place / "made"
