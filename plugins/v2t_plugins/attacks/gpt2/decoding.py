@@ -107,13 +107,14 @@ def write(decoder: Decoder, vectors: Vectors, decoding: Decoding, *, known: int)
         drawn = Drawn(chances.to(device), p=decoding.p, temperature=decoding.temperature)
         processors.append(drawn)
     generate: Any = decoder.lm.generate
+    configure: Any = GenerationConfig
     with torch.no_grad():
         prefix = decoder.prefix(torch.from_numpy(np.ascontiguousarray(vectors)).to(device))
         written: Tensor = generate(
             inputs_embeds=prefix,
             attention_mask=torch.ones(prefix.shape[:2], dtype=torch.long, device=device),
             logits_processor=processors,
-            generation_config=GenerationConfig(
+            generation_config=configure(
                 max_new_tokens=shape.max_length,
                 num_beams=decoding.beams if decoding.decode == "beam" else 1,
                 do_sample=False,

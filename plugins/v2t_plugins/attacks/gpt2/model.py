@@ -77,9 +77,10 @@ class DecoderConfig:
             CorruptArtifact: transformers cannot build it.
         """
         fields = dict(self.lm)
+        build: Any = AutoModelForCausalLM.from_config
         try:
             config = AutoConfig.for_model(fields.pop("model_type"), **fields)
-            return AutoModelForCausalLM.from_config(config)
+            return build(config)
         except Exception as error:  # a damaged configuration makes transformers raise anything
             raise CorruptArtifact(
                 f"gpt2.json does not describe a causal language model ({one_line(error)}); train "

@@ -61,7 +61,8 @@ class Networks:
                 f"{decoder.vocabulary_size}; train again"
             )
         # What a published one asks for, such as a least length, is none of ours.
-        decoder.lm.generation_config = GenerationConfig()
+        no_wishes: Any = GenerationConfig
+        decoder.lm.generation_config = no_wishes()
         return cls(decoder=decoder.to(device).eval(), tokenizer=tokenizer)
 
     def write(
