@@ -277,6 +277,20 @@ def test_a_language_model_that_lacks_weights_is_refused(
         load_pretrained(str(other), context)
 
 
+def test_weights_are_found_under_the_names_of_the_first_gpt2(
+    lm: Path, tmp_path: Path, context: BuildContext
+) -> None:
+    # The Hub's gpt2 says h.0 where others say transformer.h.0.
+    other = Path(shutil.copytree(lm, tmp_path / "other"))
+    held = load_file(other / "model.safetensors")
+    short = {name.removeprefix("transformer."): value for name, value in held.items()}
+    assert set(short).isdisjoint(held)
+    save_file(short, other / "model.safetensors", metadata={"format": "pt"})
+    loaded = load_pretrained(str(other), context).lm.state_dict()
+    for name, value in held.items():
+        torch.testing.assert_close(loaded[name], value)
+
+
 def test_too_few_texts_are_refused(teach: Learn, tmp_path: Path) -> None:
     with pytest.raises(BadInput, match="gpt2 needs at least 20 different texts to train on, got 1"):
         teach(tmp_path, given=["a red door"] * 30)
