@@ -3,6 +3,7 @@
 # Names, not modules: listing them must import nothing heavy.
 MODULES: tuple[str, ...] = (
     "v2t_plugins.attacks.bag_of_words",
+    "v2t_plugins.attacks.gpt2",
     "v2t_plugins.attacks.nearest",
     "v2t_plugins.attacks.prior",
     "v2t_plugins.attacks.shuffled",

@@ -55,14 +55,23 @@ EXAMPLES: dict[tuple[Kind, str], tuple[str, ...]] = {
     ("attacks", "prior"): ('prior:[bow:checkpoint="{bow}"]',),
     ("attacks", "shuffled"): ('shuffled:[bow:checkpoint="{bow}"]',),
     ("attacks", "bow"): ('bow:checkpoint="{bow}"',),
+    ("attacks", "gpt2"): (
+        'gpt2:checkpoint="{gpt2}"',
+        'gpt2:greedy,checkpoint="{gpt2}"',
+        'gpt2:nucleus,p=0.8,checkpoint="{gpt2}"',
+        'prior:[gpt2:checkpoint="{gpt2}"]',
+    ),
     ("attacks", "vec2text"): ('vec2text:steps=2,checkpoint="{vec2text}"',),
 }
 
 # Training is only to fill a folder that can be loaded. The logits of an untrained network are
 # so close together that the last bits, which change with the batch, decide what it writes.
-STEPS = {"vec2text": 60}
+STEPS = {"gpt2": 60, "vec2text": 60}
 FEWEST_STEPS = 3
-OPTIONS: dict[str, dict[str, str]] = {"vec2text": {"vocabulary": "400", "hypotheses": "20"}}
+OPTIONS: dict[str, dict[str, str]] = {
+    "gpt2": {"vocabulary": "400"},
+    "vec2text": {"vocabulary": "400", "hypotheses": "20"},
+}
 
 SHIPPED = discover(strangers=())
 

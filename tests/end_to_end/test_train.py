@@ -33,6 +33,7 @@ def record(folder: Path) -> dict[str, Any]:
     [
         ("nearest", "vectors.safetensors"),
         ("bow", "network.safetensors"),
+        ("gpt2", "decoder.safetensors"),
         ("vec2text", "base.safetensors"),
     ],
 )

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from v2t_bench.contracts import Space, Vectors
-from v2t_bench.errors import BadParameter, MissingCheckpoint, SpaceMismatch
+from v2t_bench.errors import BadInput, BadParameter, MissingCheckpoint, SpaceMismatch
 
 
 def folder_of(checkpoint: Path | None, attack: str) -> Path:
@@ -32,6 +32,20 @@ def check_dim(vectors: Vectors, dim: int, attack: str) -> None:
         raise SpaceMismatch(
             f"{attack} was trained on vectors of {dim} dimensions, these have "
             f"{vectors.shape[1]}; choose the checkpoint of this embedder"
+        )
+
+
+def check_finite(vectors: Vectors, attack: str) -> None:
+    """Refuse ``vectors`` (n, d) that hold no numbers.
+
+    Raises:
+        BadInput: one of them holds NaN or infinity.
+    """
+    bad = ~np.isfinite(vectors).all(axis=1)
+    if bad.any():
+        raise BadInput(
+            f"{attack}: {int(bad.sum())} of {len(vectors)} vectors hold NaN or infinity (first: "
+            f"row {int(bad.argmax())}); expected finite numbers"
         )
 
 

@@ -2,58 +2,26 @@
 
 from __future__ import annotations
 
-import hashlib
-import math
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 from torch import Tensor
 from transformers import PreTrainedTokenizerBase
 
 from v2t_bench.checkpoints import RECORD, check_fits, checkpoint_in
 from v2t_bench.contracts import Space, TrainContext
-from v2t_bench.errors import BadInput, BadParameter, CorruptArtifact
+from v2t_bench.errors import BadInput, BadParameter
 from v2t_bench.threat import Oracle
+from v2t_plugins.attacks.lesson_texts import input_scale_of, longest_written, name_folder
 from v2t_plugins.attacks.vec2text.choices import Choices
 from v2t_plugins.attacks.vec2text.model import SIZES, Inverter, NetworkConfig
 from v2t_plugins.attacks.vec2text.networks import Networks
-from v2t_plugins.subwords import (
-    load_tokenizer,
-    piece_texts,
-    read_tokenizer,
-    save_tokenizer,
-    train_tokenizer,
-)
+from v2t_plugins.subwords import piece_texts
 
 # Of the bag-of-words network that lexical=bow fits.
 LEXICAL_HIDDEN = 512
-
-
-def get_tokenizer(
-    texts: list[str], choices: Choices, context: TrainContext
-) -> PreTrainedTokenizerBase:
-    """Return the tokenizer asked for, or one learned from ``texts``."""
-    if context.tokenizer is not None:
-        return load_tokenizer(context.tokenizer)
-    # A resumed training must write with the very subwords it began with.
-    key = hashlib.sha256("\0".join([str(choices.vocabulary), *texts]).encode()).hexdigest()
-    folder = context.work / f"tokenizer-{key[:16]}"
-    with context.processes.main_first():
-        try:
-            return read_tokenizer(folder)
-        except CorruptArtifact:
-            tokenizer = train_tokenizer(texts, vocabulary_size=choices.vocabulary)
-            save_tokenizer(tokenizer, folder)
-            return tokenizer
-
-
-def label_lengths(tokenizer: PreTrainedTokenizerBase, texts: list[str]) -> list[int]:
-    """Return how many subwords each text has, the end token included."""
-    encode: Any = tokenizer
-    return [len(row) + 1 for row in encode(texts, add_special_tokens=False)["input_ids"]]
 
 
 def configure(
@@ -65,17 +33,12 @@ def configure(
 ) -> NetworkConfig:
     """Return the shape of networks for texts of these `label_lengths` and vectors (n, d)."""
     special: Any = tokenizer
-    # One text in a thousand is longer than the networks write: a single odd one, spelled in
-    # bytes, would otherwise make every generation wait for it.
-    longest = math.ceil(float(np.quantile(lengths, 0.999)))
-    dim = vectors.shape[1]
-    norm = float(vectors.square().sum(dim=1).mean().sqrt())
     vocabulary = len(tokenizer)
     return NetworkConfig(
-        dim=dim,
+        dim=vectors.shape[1],
         vocabulary_size=vocabulary,
-        max_length=longest,
-        input_scale=round(math.sqrt(dim) / norm, 6) if norm > 0 else 1.0,
+        max_length=longest_written(lengths),
+        input_scale=input_scale_of(vectors),
         pseudo_tokens=choices.pseudo_tokens,
         lexical_words=min(24, vocabulary) if choices.lexical != "none" else 0,
         lexical_hidden=LEXICAL_HIDDEN if choices.lexical == "bow" else 0,
@@ -145,10 +108,7 @@ def name_earlier(begin: str) -> str:
     if not begin:
         return ""
     folder = Path(begin).resolve()
-    digest = hashlib.sha256()
-    for path in sorted([folder / "config.json", *folder.glob("*.safetensors")]):
-        digest.update(path.name.encode() + hashlib.sha256(path.read_bytes()).digest())
-    return f"{folder.name}@{digest.hexdigest()[:12]}"
+    return name_folder(folder, folder.name)
 
 
 def check_same_shape(earlier: NetworkConfig, wanted: NetworkConfig) -> NetworkConfig:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
-from typing import Any, get_args
+from dataclasses import dataclass
+from typing import get_args
 
 from v2t_bench.contracts import TrainContext
 from v2t_bench.errors import BadParameter
+from v2t_plugins.attacks.options import check_accumulate, read_options
 from v2t_plugins.networks import Weights
 from v2t_plugins.training import Optimizer, Precision
 
@@ -79,23 +80,7 @@ class Choices:
         Raises:
             BadParameter: an option is unknown or cannot be read.
         """
-        known = {name: type(value) for name, value in asdict(cls()).items()}
-        read: dict[str, Any] = {}
-        for name, value in context.options.items():
-            if name not in known:
-                raise BadParameter(f"vec2text has no option {name!r} (known: {', '.join(known)})")
-            try:
-                read[name] = _to_bool(value) if known[name] is bool else known[name](value)
-            except ValueError as error:
-                wanted = "true or false" if known[name] is bool else "a number"
-                raise BadParameter(f"vec2text: {name}={value!r} is not {wanted}") from error
-        choices = cls(**read)
-        for name, known_values in _ONE_OF.items():
-            value = getattr(choices, name)
-            if value not in known_values:
-                raise BadParameter(
-                    f"vec2text: {name}={value!r} is none of {', '.join(known_values)}"
-                )
+        choices = read_options(cls(), context.options, attack="vec2text", one_of=_ONE_OF)
         if choices.shared and not choices.feedback:
             raise BadParameter(
                 "vec2text: feedback=false is the ablation of two networks; leave shared=true out"
@@ -109,11 +94,7 @@ class Choices:
                 "vec2text: a checkpoint that is trained on keeps its own subwords; leave "
                 "--tokenizer out"
             )
-        if choices.accumulate < 1:
-            raise BadParameter(
-                f"vec2text: accumulate={choices.accumulate} divides a step into no slices; give "
-                "1 or more"
-            )
+        check_accumulate(choices.accumulate, "vec2text")
         choices.check_numbers()
         return choices
 
@@ -141,9 +122,3 @@ class Choices:
                 f"vec2text: pseudo_tokens is {self.pseudo_tokens}; expected 1 to "
                 f"{_MOST_PSEUDO_TOKENS}"
             )
-
-
-def _to_bool(text: str) -> bool:
-    if text.lower() not in ("true", "false"):
-        raise ValueError(text)
-    return text.lower() == "true"

@@ -6,7 +6,8 @@ from dataclasses import dataclass
 
 from torch import Tensor, nn
 
-from v2t_plugins.attacks.vec2text.model import IGNORED, Inverter
+from v2t_plugins.attacks.lesson_texts import mean_loss
+from v2t_plugins.attacks.vec2text.model import Inverter
 from v2t_plugins.attacks.vec2text.networks import BATCH_SIZE
 from v2t_plugins.attacks.vec2text.shared import Shared
 from v2t_plugins.loop import Evaluate
@@ -31,13 +32,13 @@ class Dev:
             return None
 
         def measure() -> dict[str, float]:
-            total, count, device = 0.0, 0, next(inverter.parameters()).device
-            for start in range(0, len(self.vectors), BATCH_SIZE):
-                vectors = self.vectors[start : start + BATCH_SIZE]
-                labels = self.labels[start : start + BATCH_SIZE]
-                n = int((labels != IGNORED).sum())
-                loss = inverter(vectors.to(device), labels.to(device))["loss"]
-                total, count = total + float(loss) * n, count + n
-            return {"dev_loss": total / max(1, count)}
+            loss = mean_loss(
+                lambda vectors, labels: inverter(vectors, labels)["loss"],
+                self.vectors,
+                self.labels,
+                device=next(inverter.parameters()).device,
+                batch_size=BATCH_SIZE,
+            )
+            return {"dev_loss": loss}
 
         return measure

@@ -17,10 +17,9 @@ from torch import Tensor, nn
 from transformers import T5Config, T5ForConditionalGeneration
 
 from v2t_bench.errors import CorruptArtifact
+from v2t_plugins.attacks.lesson_texts import IGNORED as IGNORED
 from v2t_plugins.attacks.vec2text.lexical import BowLexical, Lexical, RidgeLexical
 from v2t_plugins.attacks.vec2text.output_layer import LexicalTerm, cross_entropy
-
-IGNORED = -100
 
 SIZES: Mapping[str, Mapping[str, int | float]] = {
     "tiny": {"d_model": 128, "layers": 2, "heads": 4, "d_ff": 512, "dropout": 0.0},

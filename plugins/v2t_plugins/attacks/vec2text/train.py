@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, replace
@@ -13,16 +12,22 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from v2t_bench.contracts import TrainContext, TrainReport, Vectors
-from v2t_bench.errors import BadInput, CorruptArtifact
+from v2t_bench.errors import CorruptArtifact
 from v2t_bench.threat import Oracle
-from v2t_plugins.attacks.trained import scaled_like_targets
+from v2t_plugins.attacks.lesson_texts import (
+    IGNORED,
+    digest_of,
+    distinct_texts,
+    embed_released,
+    get_tokenizer,
+    label_lengths,
+    n_labels,
+)
 from v2t_plugins.attacks.vec2text.apart import Apart
 from v2t_plugins.attacks.vec2text.beginning import (
     check_same_shape,
     configure,
-    get_tokenizer,
     ignoring_guess_vectors,
-    label_lengths,
     name_earlier,
     read_earlier,
     start_from_embedder,
@@ -30,7 +35,7 @@ from v2t_plugins.attacks.vec2text.beginning import (
 from v2t_plugins.attacks.vec2text.choices import Choices
 from v2t_plugins.attacks.vec2text.dev import Dev
 from v2t_plugins.attacks.vec2text.lexical_training import fit_lexical
-from v2t_plugins.attacks.vec2text.model import IGNORED, Corrector, Inverter
+from v2t_plugins.attacks.vec2text.model import Corrector, Inverter
 from v2t_plugins.attacks.vec2text.networks import BATCH_SIZE, Networks, encode_texts
 from v2t_plugins.attacks.vec2text.saving import save
 from v2t_plugins.attacks.vec2text.shared import Both, Shared, roles
@@ -40,7 +45,6 @@ from v2t_plugins.loop import Record
 from v2t_plugins.networks import read_json, write_json
 from v2t_plugins.training import fit, seeded
 
-FEWEST_TEXTS = 20
 EVALUATE_EVERY = 200
 STEPS = {"tiny": 2000, "small": 4000, "base": 100_000}
 # Tried for tiny: 4e-3 came as far in 300 steps as 2e-3 in 550. The others are scaled down
@@ -63,18 +67,14 @@ def train(texts: Sequence[str], oracle: Oracle, context: TrainContext) -> TrainR
     """
     began = time.monotonic()
     choices = Choices.read(context)
-    kept = list(dict.fromkeys(text for text in texts if text.strip()))
-    if len(kept) < FEWEST_TEXTS:
-        raise BadInput(
-            f"vec2text needs at least {FEWEST_TEXTS} different texts to train on, got {len(kept)}"
-        )
+    kept = distinct_texts(texts, "vec2text")
     earlier = read_earlier(choices.begin, oracle.space)
     choices = replace(choices, begin=name_earlier(choices.begin))
     context.progress(f"vec2text: embedding {len(kept)} training texts")
-    clean, vectors = _embed(kept, oracle, context)
+    clean, vectors = embed_released(kept, oracle, context)
     training = Training(kept, vectors, choices, context, earlier)
     if context.dev:
-        _, targets = _embed(context.dev, oracle, context)
+        _, targets = embed_released(context.dev, oracle, context)
         training.dev = Dev(torch.from_numpy(targets), training.subwords(context.dev))
     networks = training.fresh_networks(oracle)
     curve = training.fit_lexical(networks)
@@ -99,15 +99,6 @@ def train(texts: Sequence[str], oracle: Oracle, context: TrainContext) -> TrainR
     return TrainReport(recipe=recipe, curve=curve)
 
 
-def _embed(texts: Sequence[str], oracle: Oracle, context: TrainContext) -> tuple[Vectors, Vectors]:
-    """Return the vectors of ``texts``, (n, d), and what of them is released, scaled alike."""
-    clean = oracle.embed(texts, keep=True)
-    released = context.release(clean, texts)
-    if released is not clean:
-        released = scaled_like_targets(released, oracle.space)
-    return clean, released
-
-
 class Training:
     """One training: its data, its decisions, and its stages."""
 
@@ -125,7 +116,7 @@ class Training:
         if earlier is not None:
             self.tokenizer = earlier.tokenizer
         else:
-            self.tokenizer = get_tokenizer(texts, choices, context)
+            self.tokenizer = get_tokenizer(texts, context, vocabulary=choices.vocabulary)
         lengths = label_lengths(self.tokenizer, texts)
         config = configure(self.tokenizer, lengths, self.vectors, choices, context)
         self.config = config if choices.feedback else ignoring_guess_vectors(config)
@@ -150,13 +141,13 @@ class Training:
         del decided["store"]  # stored otherwise, it is the same training
         # What changes the corrector alone; another recipe for it finds base and guesses made.
         of_corrector = {name: decided.pop(name) for name in CORRECTORS_OWN}
-        self.base_identity = _digest(
+        self.base_identity = digest_of(
             repr([sorted(config.to_json().items()), sorted(decided.items())]).encode(),
             repr([context.seed, self.steps, self.batch_size]).encode(),
             "\0".join(texts).encode(),
             vectors.tobytes(),
         )
-        self.identity = _digest(self.base_identity.encode(), repr(of_corrector).encode())
+        self.identity = digest_of(self.base_identity.encode(), repr(of_corrector).encode())
 
     def subwords(self, texts: Sequence[str]) -> Tensor:
         """Return the ids of other texts, (n, t), padded with `IGNORED`."""
@@ -277,15 +268,3 @@ class Training:
             "seed": self.context.seed,
             "n_texts": len(self.texts),
         }
-
-
-def n_labels(batch: Mapping[str, Tensor]) -> int:
-    """Return how many terms the loss of a batch is the mean over."""
-    return int((batch["labels"] != IGNORED).sum())
-
-
-def _digest(*parts: bytes) -> str:
-    digest = hashlib.sha256()
-    for part in parts:
-        digest.update(len(part).to_bytes(8, "little") + part)
-    return digest.hexdigest()
