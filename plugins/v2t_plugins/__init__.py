@@ -4,6 +4,7 @@
 MODULES: tuple[str, ...] = (
     "v2t_plugins.attacks.bag_of_words",
     "v2t_plugins.attacks.nearest",
+    "v2t_plugins.attacks.oracle_search",
     "v2t_plugins.attacks.prior",
     "v2t_plugins.attacks.silent",
     "v2t_plugins.attacks.vec2text",

@@ -1,0 +1,184 @@
+"""Which changes of a guess to try first.
+
+Each is judged before it is embedded: by what it does to the order of the words, which is
+known, and by how much closer it is expected to come. A word brings a text closer if the way
+from the guess to the target leads where texts with that word lie, if the target's own vector
+makes the word likelier, and if it did so when it was tried before.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+
+import numpy as np
+from numpy.typing import NDArray
+
+from v2t_plugins.attacks.oracle_search.edits import (
+    Text,
+    fit,
+    padded,
+    rearranged,
+    shortened,
+    with_word,
+)
+from v2t_plugins.attacks.oracle_search.kneser_ney import KneserNey
+from v2t_plugins.attacks.oracle_search.lexicon import Lexicon
+from v2t_plugins.attacks.oracle_search.nodes import Node, Proposal, Row
+from v2t_plugins.attacks.oracle_search.ridge import Ridge
+from v2t_plugins.attacks.oracle_search.saving import Learned
+
+Ids = NDArray[np.int64]
+Floats = NDArray[np.float32]
+
+# Kept of each kind, for one guess: more than it gets turns for.
+MOST = 200
+# Words of the way to the target, and for each place those that follow what stands before it.
+ALONG, FOLLOWING = 48, 4
+# Of expected gains in closeness: for a word that lies exactly on the way, and for a nat of
+# evidence; a word of none is expected to carry the text away.
+PER_WAY, PER_NAT, NOTHING = 0.6, 0.04, 0.12
+# The same word at a second place is expected to do what it does at the first.
+AGAIN = 0.04
+
+
+@dataclass(frozen=True, kw_only=True)
+class Proposer:
+    """Makes proposals.
+
+    Args:
+        order: How likely a word is after two others.
+        ridge: Where texts with a word lie.
+        lengths: Of the rows of ``ridge.weight``, (v,).
+        most_words: Of a proposal.
+        relatives: Words that differ from one in case or in one digit.
+    """
+
+    order: KneserNey
+    ridge: Ridge
+    lengths: Floats
+    most_words: int
+    relatives: Callable[[int], Sequence[int]]
+
+    @classmethod
+    def of(cls, learned: Learned, lexicon: Lexicon) -> Proposer:
+        """Return the proposer of what was learned."""
+        weight = learned.ridge.weight
+        return cls(
+            order=learned.order,
+            ridge=learned.ridge,
+            lengths=np.maximum(np.linalg.norm(weight, axis=1), np.float32(1e-9)),
+            most_words=learned.most_words,
+            relatives=lexicon.relatives,
+        )
+
+    def propose(self, row: Row, node: Node, fluency: float) -> list[Proposal]:
+        """Return changes of a guess, the most promising last."""
+        way = node_way(row, node)
+        found = [
+            *self._words(row, node, way, fluency),
+            *self._left_out(row, node, way, fluency),
+            *self._moved(row, node, fluency),
+        ]
+        # Equal ones by their words, so that no accident decides.
+        return sorted(found, key=lambda one: (one.gain, one.words))
+
+    def _closer(self, row: Row, way: Floats, words: Ids) -> Floats:
+        """Return how much closer each of ``words``, (k,), is expected to bring a text."""
+        along = (self.ridge.weight[words] @ way) / self.lengths[words]
+        surprise = np.array([row.surprise(word) for word in words.tolist()], dtype=np.float32)
+        # Products of other shapes differ in the last bits.
+        closer: Floats = PER_WAY * along + PER_NAT * row.evidence[words] + surprise
+        return closer.round(5)
+
+    def _candidates(self, row: Row, node: Node, way: Floats) -> Ids:
+        """Return the words that are worth a try, (k,)."""
+        along = ((self.ridge.weight @ way) / self.lengths).round(5)
+        # A word in a few texts lies anywhere: it must be likelier for this text too.
+        along[row.evidence <= 0] = -1
+        nearest = np.argsort(-along, kind="stable")[:ALONG]
+        marked = (self.order.beginning, self.order.beginning, *node.words)
+        following = [self._following(row, before, between) for before, between in pairwise(marked)]
+        related = [word for one in node.words for word in self.relatives(one)]
+        kin = np.array(related, dtype=np.int64)
+        return np.unique(np.concatenate([row.words, nearest, kin, *following]))
+
+    def _following(self, row: Row, before: int, between: int) -> Ids:
+        """Return the words that fit behind two others and speak of the target, (k,)."""
+        words, likely = self.order.following(before, between)
+        score = (likely + row.evidence[words]).round(5)
+        return words[np.argsort(-score, kind="stable")[:FOLLOWING]]
+
+    def _words(self, row: Row, node: Node, way: Floats, fluency: float) -> Iterator[Proposal]:
+        """Yield the best insertions and replacements."""
+        words = self._candidates(row, node, way)
+        n, total = len(node.words), float(node.own.sum())
+        fits = fit(self.order, node.words, node.own, words)
+        closer = self._closer(row, way, words)
+        here = self._closer(row, way, np.array(node.words, dtype=np.int64))
+        now = fluency * node.fluency + row.of_length(n)
+        if n < self.most_words:
+            reads = fluency * (total + fits.inserted) / (n + 1) + row.of_length(n + 1) - now
+            gain = reads + (closer - NOTHING)[None, :]  # (t + 1, k)
+            for place, at, value in _best(gain):
+                word = int(words[at])
+                changed = with_word(node.words, place, word, replace=False)
+                yield Proposal(changed, value, word, -1, float(closer[at]) - NOTHING)
+        change = closer[None, :] - here[:, None]
+        gain = fluency * fits.replaced / n + change  # (t, k)
+        for place, at, value in _best(gain):
+            word, old = int(words[at]), node.words[place]
+            if word != old:
+                changed = with_word(node.words, place, word, replace=True)
+                yield Proposal(changed, value, word, old, float(change[place, at]))
+
+    def _left_out(self, row: Row, node: Node, way: Floats, fluency: float) -> Iterator[Proposal]:
+        """Yield the guess without one or two of its words."""
+        made = dict(shortened(node.words))
+        if not made:
+            return
+        here = self._closer(row, way, np.array(node.words, dtype=np.int64))
+        by_word = dict(zip(node.words, here.tolist(), strict=True))
+        now = fluency * node.fluency + row.of_length(len(node.words))
+        for changed, reads in self._read(list(made), node, most=MOST):
+            closer = sum(NOTHING - by_word[word] for word in made[changed])
+            gain = fluency * reads + row.of_length(len(changed)) - now + closer
+            taken = made[changed][0] if len(made[changed]) == 1 else -1
+            yield Proposal(changed, gain, -1, taken, closer)
+
+    def _moved(self, row: Row, node: Node, fluency: float) -> Iterator[Proposal]:
+        """Yield the guess in the best other orders; how close they come is not known."""
+        made = sorted(set(rearranged(node.words)) - {node.words})
+        for changed, reads in self._read(made, node, most=MOST):
+            yield Proposal(changed, fluency * (reads - node.fluency))
+
+    def _read(self, texts: list[Text], node: Node, *, most: int) -> list[tuple[Text, float]]:
+        """Return the most fluent texts, and the mean log probability of their words."""
+        if not texts:
+            return []
+        rows = padded(texts)
+        means = (self.order.of_texts(rows).sum(axis=1) / (rows >= 0).sum(axis=1)).round(5)
+        chosen = np.argsort(-means, kind="stable")[:most].tolist()
+        return [(texts[row], float(means[row])) for row in chosen]
+
+
+def node_way(row: Row, node: Node) -> Floats:
+    """Return the direction from a guess to the target, of length 1 unless it is there, (d,)."""
+    way = row.target - np.float32(node.cosine) * node.vector
+    length = float(np.linalg.norm(way))
+    direction: Floats = (way / max(length, 1e-6)).astype(np.float32)
+    return direction
+
+
+def _best(gain: Floats) -> Iterator[tuple[int, int, float]]:
+    """Yield place, word and gain of the best cells of (places, words)."""
+    # The second best place of a word waits until other words had their turn.
+    rank = np.empty(gain.shape, dtype=np.float32)
+    order = np.argsort(-gain, axis=0, kind="stable")
+    np.put_along_axis(rank, order, np.arange(len(gain), dtype=np.float32)[:, None], axis=0)
+    value = (gain - AGAIN * rank).round(5)
+    flat = np.argsort(-value, axis=None, kind="stable")[:MOST]
+    for cell in flat.tolist():
+        place, at = divmod(cell, gain.shape[1])
+        yield place, at, float(value[place, at])
