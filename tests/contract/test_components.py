@@ -52,6 +52,10 @@ EXAMPLES: dict[tuple[Kind, str], tuple[str, ...]] = {
     ("attacks", "nearest"): ('nearest:checkpoint="{nearest}"',),
     ("attacks", "prior"): ('prior:[bow:checkpoint="{bow}"]',),
     ("attacks", "bow"): ('bow:checkpoint="{bow}"',),
+    ("attacks", "search"): (
+        'search:queries=40,checkpoint="{search}"',
+        'search:queries=9,beam=1,fluency=0,restarts=0,init=[silent],checkpoint="{search}"',
+    ),
     ("attacks", "vec2text"): ('vec2text:steps=2,checkpoint="{vec2text}"',),
 }
 
