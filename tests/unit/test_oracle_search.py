@@ -106,7 +106,8 @@ def test_the_order_of_words_is_that_of_the_language_model(
 ) -> None:
     # The hashed embedder does not see order at all.
     guesses = trained.invert(targets, oracle)
-    assert sum(a == b for a, b in zip(guesses, unseen, strict=True)) >= 10
+    exact = [a.lower() == b.lower() for a, b in zip(guesses, unseen, strict=True)]
+    assert sum(exact) >= 10
 
 
 def test_more_queries_come_closer(

@@ -6,6 +6,7 @@ no text depends on another one.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
@@ -15,7 +16,7 @@ from v2t_bench.contracts import Round, Trace, Vectors
 from v2t_bench.threat import Oracle
 from v2t_plugins.attacks.oracle_search.edits import padded
 from v2t_plugins.attacks.oracle_search.lexicon import Lexicon
-from v2t_plugins.attacks.oracle_search.nodes import Node, Proposal, Row, best_first
+from v2t_plugins.attacks.oracle_search.nodes import Kind, Node, Proposal, Row, best_first
 from v2t_plugins.attacks.oracle_search.proposals import Proposer
 
 # The fluency of a text without a word that can be said: below that of any other.
@@ -25,9 +26,11 @@ _ARRIVED = 1 - 1e-6
 # Guesses a search begins at, of which the beam is chosen.
 STARTS = 8
 # Texts of one row that are asked in a round.
-A_ROUND = 32
+A_ROUND = 24
+# Of them for each kind of change, before the most promising take the rest.
+OF_EACH = 2
 # A search ends, or begins anew, after so many rounds running that bring nothing better.
-PATIENCE = 6
+PATIENCE = 8
 # The share of its weight that fluency has at first: words come before their order.
 FIRST_WEIGHT = 0.5
 
@@ -105,17 +108,24 @@ class Climb:
     def _proposals(self, row: Row, most: int) -> Iterator[tuple[Proposal, str]]:
         """Yield the most promising proposals of all guesses that are followed."""
         weight = self._weight(row)
-        waiting: list[tuple[Node, list[Proposal]]] = []
+        waiting: list[tuple[Kind, float, Node, list[Proposal]]] = []
         for node in row.beam:
             if node.pending is None:
-                node.pending = self.proposer.propose(row, node, weight) if node.words else []
-            waiting.append((node, node.pending))
-        worth = {id(node): row.worth(node, weight) for node in row.beam}
-        while most and any(pending for _, pending in waiting):
-            node, pending = max(
-                (place for place in waiting if place[1]),
-                key=lambda place: worth[id(place[0])] + place[1][-1].gain,
+                node.pending = self.proposer.propose(row, node, weight) if node.words else {}
+            worth = row.worth(node, weight)
+            for kind, pending in node.pending.items():
+                waiting.append((kind, worth + row.habit(kind), node, pending))
+        taken: Counter[Kind] = Counter()
+        while most:
+            waiting = [place for place in waiting if place[3]]
+            if not waiting:
+                break
+            # Each kind has its turns first, or what was unlucky once were never tried again.
+            short = [place for place in waiting if taken[place[0]] < OF_EACH]
+            kind, _, node, pending = max(
+                short or waiting, key=lambda place: place[1] + place[3][-1].gain
             )
+            taken[kind] += 1
             proposal = pending.pop()
             proposal.parent = node.closeness
             text = self.lexicon.write(proposal.words)
@@ -140,7 +150,8 @@ class Climb:
         row.best = best
         if row.idle >= PATIENCE:
             row.beam = []
-        row.done = best.cosine >= _ARRIVED
+        # An embedder may not see order at all: what reads better there is still to be found.
+        row.done = best.cosine >= _ARRIVED and row.idle > 0
         if self.trace:
             top = best_first(fresh, row, self.fluency)[0]
             row.rounds.append(Round(step=step, text=top.text, cosine=top.cosine))

@@ -18,6 +18,7 @@ Floats = NDArray[np.float32]
 
 # Three numbers share one key.
 _BITS = np.uint64(21)
+_NO_BITS = np.uint64(0)
 _LOW = np.uint64(2**21 - 1)
 MOST_WORDS = 2**21 - 2
 
@@ -132,14 +133,15 @@ class KneserNey:
         second = np.broadcast_to(between, shape).astype(np.uint64)
         third = np.broadcast_to(words, shape).astype(np.uint64)
         context = (np.broadcast_to(before, shape).astype(np.uint64) << _BITS) | second
-        pair = (second << _BITS) | third
-        at, known = _find(self.pairs, pair)
-        shorter = np.where(known, self.pair_words[at], self.backoff[second] + self.words[third])
+        at, paired = _find(self.pairs, (second << _BITS) | third)
+        shorter = np.where(paired, self.pair_words[at], self.backoff[second] + self.words[third])
         at, known = _find(self.contexts, context)
         found: Floats = shorter + np.where(known, self.context_backoff[at], np.float32(0))
-        # Only what was seen after both words can be a triple.
-        at, known = _find(self.triples, (context << _BITS) | third)
-        return np.where(known, self.triple_words[at], found)
+        # What was seen after both words was seen after the last.
+        maybe = paired & known
+        at, known = _find(self.triples, (context[maybe] << _BITS) | third[maybe])
+        found[maybe] = np.where(known, self.triple_words[at], found[maybe])
+        return found
 
     def following(self, before: int, between: int, most: int = 2000) -> tuple[Ids, Floats]:
         """Return words seen after two others, (k,), or after the last, and their log probability.
@@ -165,7 +167,15 @@ class KneserNey:
         n = len(texts)
         marks = np.full((n, 2), self.beginning, dtype=np.int64)
         padded = np.concatenate([marks, np.where(texts < 0, self.unknown, texts)], axis=1)
-        found = self.log_probabilities(padded[:, :-2], padded[:, 1:-1], padded[:, 2:])
+        padded = padded.astype(np.uint64)
+        # Texts of one search say the same thing again and again.
+        keys, places = np.unique(
+            _key3(padded[:, :-2], padded[:, 1:-1], padded[:, 2:]), return_inverse=True
+        )
+        first, second, third = (
+            ((keys >> shift) & _LOW).astype(np.int64) for shift in (_BITS + _BITS, _BITS, _NO_BITS)
+        )
+        found = self.log_probabilities(first, second, third)[places.reshape(texts.shape)]
         return np.where(texts < 0, np.float32(0), found)
 
 
@@ -221,8 +231,8 @@ def _unigrams(counts: Ids) -> NDArray[np.float64]:
     """Return the probability of each word without context, (v + 1,), the unknown one last."""
     off = _discounts(counts)[np.minimum(counts, 3)]
     total = max(int(counts.sum()), 1)
-    probability: NDArray[np.float64] = (counts - off) / total
-    return probability + off.sum() / total / len(counts)
+    probability: NDArray[np.float64] = (counts - off) / total + off.sum() / total / len(counts)
+    return probability
 
 
 def _logs(probability: NDArray[np.float64]) -> Floats:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import Literal, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,6 +16,9 @@ from v2t_plugins.attacks.oracle_search.edits import Text
 Ids = NDArray[np.int64]
 Floats = NDArray[np.float32]
 
+Kind: TypeAlias = Literal["given", "inserted", "replaced", "left out", "moved", "phrased"]
+# A habit is believed by half after so many changes.
+_DOUBT = 8
 # Distances under this are rounding.
 _NEAREST = 1e-6
 # How much an unlikely number of words counts, beside the log probability of a normal
@@ -28,6 +32,7 @@ class Proposal:
 
     Args:
         words: Of the guess.
+        kind: What was done.
         gain: What it is expected to be worth above the guess it was made of.
         put: The word that is new in it, or -1.
         taken: The word that is no longer in it, or -1.
@@ -36,6 +41,7 @@ class Proposal:
     """
 
     words: Text
+    kind: Kind = "given"
     gain: float = 0.0
     put: int = -1
     taken: int = -1
@@ -54,7 +60,7 @@ class Node:
         cosine: With the target.
         fluency: The mean log probability of its words, in nats.
         own: The log probability of each word, (t,).
-        pending: Proposals made of it, the best last; None: none were made yet.
+        pending: Proposals made of it by kind, the best last; None: none were made yet.
     """
 
     words: Text
@@ -63,7 +69,7 @@ class Node:
     cosine: float
     fluency: float
     own: Floats
-    pending: list[Proposal] | None = None
+    pending: dict[Kind, list[Proposal]] | None = None
 
     @property
     def closeness(self) -> float:
@@ -79,6 +85,7 @@ class Row:
         target: Its vector, of length 1, (d,).
         words: Those that the vector speaks of, and the most frequent, (k,).
         evidence: How much likelier the vector makes each word, in nats, (v,).
+        phrases: Pairs of words that stand together in public texts nearby.
         length: The expected number of words, and the standard deviation.
         starts: Guesses to begin at; the next ones last.
         budget: Texts that may still be asked.
@@ -87,6 +94,7 @@ class Row:
         seen: Texts that were asked.
         surprises: By word: how much more putting it in brought than expected, summed, and
             how often it was tried.
+        habits: By kind of change: the same of all changes of the kind.
         idle: Rounds since the last that brought a better guess.
         begun: How often the search began.
         rounds: If they are kept.
@@ -95,6 +103,7 @@ class Row:
     target: Vectors
     words: Ids
     evidence: Floats
+    phrases: list[Text]
     length: tuple[float, float]
     starts: list[str]
     budget: int
@@ -102,6 +111,7 @@ class Row:
     best: Node | None = None
     seen: set[str] = field(default_factory=set)
     surprises: dict[int, tuple[float, int]] = field(default_factory=dict)
+    habits: dict[Kind, tuple[float, int]] = field(default_factory=dict)
     idle: int = 0
     begun: int = 0
     done: bool = False
@@ -121,8 +131,15 @@ class Row:
         total, times = self.surprises.get(word, (0.0, 0))
         return total / (times + 1)
 
+    def habit(self, kind: Kind) -> float:
+        """Return how much more changes of a kind bring than expected, as far as any was tried."""
+        total, times = self.habits.get(kind, (0.0, 0))
+        return total / (times + _DOUBT)
+
     def learn(self, proposal: Proposal, closer: float) -> None:
         """Remember how much closer a proposal came."""
+        total, times = self.habits.get(proposal.kind, (0.0, 0))
+        self.habits[proposal.kind] = (total + closer - proposal.closer, times + 1)
         for word, sign in ((proposal.put, 1.0), (proposal.taken, -1.0)):
             if word >= 0:
                 total, times = self.surprises.get(word, (0.0, 0))

@@ -25,7 +25,7 @@ from v2t_plugins.attacks.oracle_search.edits import (
 )
 from v2t_plugins.attacks.oracle_search.kneser_ney import KneserNey
 from v2t_plugins.attacks.oracle_search.lexicon import Lexicon
-from v2t_plugins.attacks.oracle_search.nodes import Node, Proposal, Row
+from v2t_plugins.attacks.oracle_search.nodes import Kind, Node, Proposal, Row
 from v2t_plugins.attacks.oracle_search.ridge import Ridge
 from v2t_plugins.attacks.oracle_search.saving import Learned
 
@@ -73,16 +73,21 @@ class Proposer:
             relatives=lexicon.relatives,
         )
 
-    def propose(self, row: Row, node: Node, fluency: float) -> list[Proposal]:
-        """Return changes of a guess, the most promising last."""
+    def propose(self, row: Row, node: Node, fluency: float) -> dict[Kind, list[Proposal]]:
+        """Return changes of a guess by kind, the most promising last."""
         way = node_way(row, node)
         found = [
             *self._words(row, node, way, fluency),
             *self._left_out(row, node, way, fluency),
-            *self._moved(row, node, fluency),
+            *self._moved(node, fluency),
+            *self._phrased(row, node, way, fluency),
         ]
         # Equal ones by their words, so that no accident decides.
-        return sorted(found, key=lambda one: (one.gain, one.words))
+        found.sort(key=lambda one: (one.gain, one.words))
+        by_kind: dict[Kind, list[Proposal]] = {}
+        for one in found:
+            by_kind.setdefault(one.kind, []).append(one)
+        return by_kind
 
     def _closer(self, row: Row, way: Floats, words: Ids) -> Floats:
         """Return how much closer each of ``words``, (k,), is expected to bring a text."""
@@ -124,43 +129,72 @@ class Proposer:
             for place, at, value in _best(gain):
                 word = int(words[at])
                 changed = with_word(node.words, place, word, replace=False)
-                yield Proposal(changed, value, word, -1, float(closer[at]) - NOTHING)
+                expected = float(closer[at]) - NOTHING
+                yield Proposal(changed, "inserted", value, word, -1, expected)
         change = closer[None, :] - here[:, None]
         gain = fluency * fits.replaced / n + change  # (t, k)
         for place, at, value in _best(gain):
             word, old = int(words[at]), node.words[place]
             if word != old:
                 changed = with_word(node.words, place, word, replace=True)
-                yield Proposal(changed, value, word, old, float(change[place, at]))
+                yield Proposal(changed, "replaced", value, word, old, float(change[place, at]))
 
     def _left_out(self, row: Row, node: Node, way: Floats, fluency: float) -> Iterator[Proposal]:
         """Yield the guess without one or two of its words."""
         made = dict(shortened(node.words))
         if not made:
             return
-        here = self._closer(row, way, np.array(node.words, dtype=np.int64))
-        by_word = dict(zip(node.words, here.tolist(), strict=True))
+        brings = self._brings(row, way, node.words)
         now = fluency * node.fluency + row.of_length(len(node.words))
-        for changed, reads in self._read(list(made), node, most=MOST):
-            closer = sum(NOTHING - by_word[word] for word in made[changed])
+        for changed, reads in self._read(list(made)):
+            closer = -sum(brings[word] for word in made[changed])
             gain = fluency * reads + row.of_length(len(changed)) - now + closer
             taken = made[changed][0] if len(made[changed]) == 1 else -1
-            yield Proposal(changed, gain, -1, taken, closer)
+            yield Proposal(changed, "left out", gain, -1, taken, closer)
 
-    def _moved(self, row: Row, node: Node, fluency: float) -> Iterator[Proposal]:
+    def _moved(self, node: Node, fluency: float) -> Iterator[Proposal]:
         """Yield the guess in the best other orders; how close they come is not known."""
         made = sorted(set(rearranged(node.words)) - {node.words})
-        for changed, reads in self._read(made, node, most=MOST):
-            yield Proposal(changed, fluency * (reads - node.fluency))
+        for changed, reads in self._read(made)[:MOST]:
+            yield Proposal(changed, "moved", fluency * (reads - node.fluency))
 
-    def _read(self, texts: list[Text], node: Node, *, most: int) -> list[tuple[Text, float]]:
-        """Return the most fluent texts, and the mean log probability of their words."""
+    def _phrased(self, row: Row, node: Node, way: Floats, fluency: float) -> Iterator[Proposal]:
+        """Yield the guess with a pair of words put in, or in place of one or two of its own."""
+        made: dict[Text, tuple[Text, Text]] = {}
+        for phrase in row.phrases:
+            for width in range(3):
+                if len(node.words) + 2 - width <= self.most_words:
+                    for start in range(len(node.words) - width + 1):
+                        old = node.words[start : start + width]
+                        rest = node.words[start + width :]
+                        made.setdefault((*node.words[:start], *phrase, *rest), (phrase, old))
+        made.pop(node.words, None)
+        new = tuple({word for phrase in row.phrases for word in phrase})
+        brings = self._brings(row, way, (*sorted(new), *node.words))
+        now = fluency * node.fluency + row.of_length(len(node.words))
+        found = []
+        for changed, reads in self._read(list(made)):
+            put, taken = made[changed]
+            closer = sum(brings[word] for word in put) - sum(brings[word] for word in taken)
+            gain = fluency * reads + row.of_length(len(changed)) - now + closer
+            found.append(Proposal(changed, "phrased", round(gain, 5), -1, -1, closer))
+        found.sort(key=lambda one: (-one.gain, one.words))
+        yield from found[:MOST]
+
+    def _brings(self, row: Row, way: Floats, words: Text) -> dict[int, float]:
+        """Return how much closer having each of ``words`` is expected to bring a text."""
+        ids = np.unique(np.array(words, dtype=np.int64))
+        closer = self._closer(row, way, ids) - np.float32(NOTHING)
+        return dict(zip(ids.tolist(), closer.tolist(), strict=True))
+
+    def _read(self, texts: list[Text]) -> list[tuple[Text, float]]:
+        """Return the texts, the most fluent first, and the mean log probability of their words."""
         if not texts:
             return []
         rows = padded(texts)
         means = (self.order.of_texts(rows).sum(axis=1) / (rows >= 0).sum(axis=1)).round(5)
-        chosen = np.argsort(-means, kind="stable")[:most].tolist()
-        return [(texts[row], float(means[row])) for row in chosen]
+        order = np.argsort(-means, kind="stable").tolist()
+        return [(texts[row], float(means[row])) for row in order]
 
 
 def node_way(row: Row, node: Node) -> Floats:

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from v2t_bench.contracts import Vectors
 
-Ids = NDArray[np.int64]
 Floats = NDArray[np.float32]
 
 # Of the penalty, in units of a mean squared norm of the vectors.
@@ -37,7 +37,7 @@ class Ridge:
     length: Floats
 
     @classmethod
-    def fit(cls, vectors: Vectors, texts: Sequence[Ids], n_words: int) -> Ridge:
+    def fit(cls, vectors: Vectors, texts: Sequence[NDArray[Any]], n_words: int) -> Ridge:
         """Return the regression of the words of ``texts`` on ``vectors``, (n, d).
 
         Beside the result, memory is needed for (v + 2, d) numbers in float64 and a chunk of texts.
@@ -107,7 +107,7 @@ class Ridge:
         return max(1.0, mean), float(self.length[-1])
 
 
-def _bags(texts: Sequence[Ids], n_words: int) -> NDArray[np.float32]:
+def _bags(texts: Sequence[NDArray[Any]], n_words: int) -> NDArray[np.float32]:
     """Return a sparse matrix, (v, n), with 1 where a text has a word."""
     from scipy.sparse import csr_array
 

@@ -74,14 +74,14 @@ class Learned:
                 f"{folder / WORDS} lacks or misstates {error}; train again"
             ) from error
         order, ridge = _arrays(folder / ORDER), _arrays(folder / RIDGE)
-        texts, vectors = read_texts(folder / TEXTS), _arrays(folder / VECTORS).get("vectors")
+        texts, vectors = read_texts(folder / TEXTS), _arrays(folder / VECTORS)
         try:
             learned = cls(
                 said=said,
                 order=KneserNey.from_arrays(order),
                 ridge=Ridge.from_arrays(ridge),
                 texts=texts,
-                vectors=vectors,  # type: ignore[arg-type]
+                vectors=vectors["vectors"],  # type: ignore[arg-type]
                 most_words=most_words,
             )
         except (KeyError, TypeError, ValueError) as error:
@@ -96,15 +96,19 @@ class Learned:
             CorruptArtifact: they are not.
         """
         v, d = self.ridge.weight.shape
-        fits = isinstance(self.vectors, np.ndarray) and self.vectors.shape == (len(self.texts), d)
-        if not (fits and self.texts and v == len(self.said) == self.order.unknown):
+        if not (
+            self.vectors.shape == (len(self.texts), d)
+            and self.texts
+            and v == len(self.said) == self.order.unknown
+        ):
             raise CorruptArtifact(f"the files of {folder} do not fit each other; train again")
 
 
 def half(vectors: Vectors) -> NDArray[np.float16]:
     """Return the vectors, (n, d), scaled to length 1 as only their direction is compared."""
     lengths = np.linalg.norm(vectors, axis=1, keepdims=True)
-    return (vectors / np.maximum(lengths, 1e-12)).astype(np.float16)
+    scaled: NDArray[np.float16] = (vectors / np.maximum(lengths, 1e-12)).astype(np.float16)
+    return scaled
 
 
 def _arrays(path: Path) -> dict[str, NDArray[np.generic]]:

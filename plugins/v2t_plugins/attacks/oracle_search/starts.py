@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
 
 from v2t_bench.contracts import Vectors
 from v2t_bench.search import tie_keys, top_k
+from v2t_plugins.attacks.oracle_search.edits import Text
 from v2t_plugins.attacks.oracle_search.lexicon import Lexicon
 from v2t_plugins.attacks.oracle_search.nodes import Row
 from v2t_plugins.attacks.oracle_search.saving import Learned
@@ -29,6 +31,7 @@ LEAST, MOST = -2.0, 5.0
 FLOOR = 1e-5
 # Words that are tried everywhere: the likeliest, those with most evidence, the most frequent.
 LIKELIEST, EVIDENT, FREQUENT = 112, 48, 48
+PHRASES = 40
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -69,6 +72,7 @@ class Starts:
         chances = self._chances(target, near, cosines)
         share = np.maximum(self.learned.ridge.share, FLOOR)
         evidence = np.clip(np.log(np.maximum(chances, FLOOR) / share), LEAST, MOST)
+        evidence = evidence.astype(np.float32).round(4)
         length = self.learned.ridge.expected_length(target)
         words = np.concatenate(
             [
@@ -82,7 +86,8 @@ class Starts:
         return Row(
             target=target,
             words=np.unique(words),
-            evidence=evidence.astype(np.float32).round(4),
+            evidence=evidence,
+            phrases=self._phrases(near, evidence),
             length=length,
             starts=starts[::-1],
             budget=budget,
@@ -100,6 +105,19 @@ class Starts:
         read = np.clip(self.learned.ridge.chances(target), 0, 1)
         chances: Floats = ((1 - NEARBY) * read + NEARBY * nearby).round(5)
         return chances
+
+    def _phrases(self, near: list[str], evidence: Floats) -> list[Text]:
+        """Return the pairs of neighbouring words with most evidence in the texts nearby."""
+        found = {
+            pair
+            for text in near
+            for pair in pairwise(self.lexicon.read(text).tolist())
+            if min(pair) >= 0
+        }
+        by_evidence = sorted(
+            found, key=lambda pair: (-round(float(evidence[list(pair)].sum()), 3), pair)
+        )
+        return list(by_evidence[:PHRASES])
 
     def _bag(self, chances: Floats, n: int) -> str:
         """Return the ``n`` likeliest words, each followed by the one likeliest behind it."""
