@@ -25,7 +25,14 @@ from v2t_bench.threat import Oracle
 from v2t_bench.training import Lesson, School
 from v2t_bench.vectors import VectorCache
 from v2t_plugins.attacks.oracle_search import OracleSearch
-from v2t_plugins.attacks.oracle_search.edits import fit, padded, rearranged, shortened, with_word
+from v2t_plugins.attacks.oracle_search.edits import (
+    fit,
+    leavings,
+    openings,
+    orders,
+    padded,
+    with_word,
+)
 from v2t_plugins.attacks.oracle_search.lexicon import Lexicon
 from v2t_plugins.attacks.oracle_search.ridge import STRENGTH, Ridge
 from v2t_plugins.attacks.oracle_search.saving import ORDER, RIDGE, TEXTS, VECTORS, WORDS, Learned
@@ -274,16 +281,27 @@ def test_relatives_differ_in_one_digit_or_where_it_is_seen_in_case(embedder: Emb
 TEXT = (4, 7, 4, 2, 9, 1)
 
 
-def test_rearranging_keeps_the_words() -> None:
-    made = set(rearranged(TEXT))
-    assert {tuple(sorted(one)) for one in made} == {tuple(sorted(TEXT))}
-    assert (2, 9, 4, 7, 4, 1) in made  # a span to the front
-    assert (9, 7, 4, 2, 4, 1) in made  # two words change places
+def test_other_orders_are_of_the_same_words_and_none_comes_twice() -> None:
+    made = [tuple(order) for order in orders(6).tolist()]
+    assert {tuple(sorted(one)) for one in made} == {(0, 1, 2, 3, 4, 5)}
+    assert len(made) == len(set(made))
+    assert (0, 1, 2, 3, 4, 5) not in made
+    assert (3, 4, 0, 1, 2, 5) in made  # a span to the front
+    assert (4, 1, 2, 3, 0, 5) in made  # two words change places
 
 
-def test_shortening_leaves_something() -> None:
-    assert dict(shortened((3, 5))) == {(5,): (3,), (3,): (5,)}
-    assert dict(shortened((3,))) == {}
+def test_one_word_has_no_other_order() -> None:
+    assert orders(1).shape == (0, 1)
+
+
+def test_what_is_left_out_is_left_out() -> None:
+    assert leavings(3, 1).tolist() == [[1, 2], [0, 2], [0, 1]]
+    assert leavings(3, 2).tolist() == [[2], [0]]
+
+
+def test_a_pair_is_put_in_or_takes_the_place_of_words() -> None:
+    assert openings(1, 0).tolist() == [[1, 2, 0], [0, 1, 2]]
+    assert openings(3, 2).tolist() == [[3, 4, 2], [0, 3, 4]]
 
 
 @pytest.mark.parametrize("length", [1, 2, 3, 6])

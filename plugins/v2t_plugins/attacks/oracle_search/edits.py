@@ -1,13 +1,14 @@
 """What can be done to a text's words, and what each change does to their order.
 
 A text is a tuple of word numbers. Words that are put in or replaced are scored for every
-place at once; everything else is written out.
+place at once; other changes are lists of places, the same for all texts of one length.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cache
+from itertools import combinations
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,8 +22,6 @@ Floats = NDArray[np.float32]
 # Words that are moved together, and left out together.
 LONGEST_MOVED = 4
 LONGEST_LEFT_OUT = 2
-# Neighbouring spans that change places have at most so many words each.
-LONGEST_SWAPPED = 3
 
 
 @dataclass(frozen=True)
@@ -59,35 +58,38 @@ def fit(order: KneserNey, text: Text, own: Floats, words: Ids) -> Fit:
     return Fit(inserted, replaced)
 
 
-def rearranged(text: Text) -> Iterator[Text]:
-    """Yield the text with a span moved, neighbouring spans swapped or two words swapped.
+@cache
+def orders(n: int) -> Ids:
+    """Return ways to put ``n`` words in another order, (r, n).
 
-    Moving a word over one other swaps neighbours. Some come twice.
+    A span moved, so that neighbouring words and spans are swapped too, or two words swapped.
     """
-    n = len(text)
+    same = tuple(range(n))
+    found = set()
     for width in range(1, min(LONGEST_MOVED, n - 1) + 1):
         for start in range(n - width + 1):
-            span, rest = text[start : start + width], text[:start] + text[start + width :]
-            for place in range(len(rest) + 1):
-                if place != start:
-                    yield rest[:place] + span + rest[place:]
-    for left in range(n):
-        for right in range(left + 2, n):
-            middle = text[left + 1 : right]
-            yield (
-                text[:left]
-                + text[right : right + 1]
-                + middle
-                + text[left : left + 1]
-                + text[right + 1 :]
-            )
+            span, rest = same[start : start + width], same[:start] + same[start + width :]
+            found |= {rest[:place] + span + rest[place:] for place in range(len(rest) + 1)}
+    for left, right in combinations(range(n), 2):
+        swapped = list(same)
+        swapped[left], swapped[right] = right, left
+        found.add(tuple(swapped))
+    return np.array(sorted(found - {same}), dtype=np.int64).reshape(-1, n)
 
 
-def shortened(text: Text) -> Iterator[tuple[Text, Text]]:
-    """Yield the text without a span, and the span; something is always left."""
-    for width in range(1, min(LONGEST_LEFT_OUT, len(text) - 1) + 1):
-        for start in range(len(text) - width + 1):
-            yield text[:start] + text[start + width :], text[start : start + width]
+@cache
+def leavings(n: int, width: int) -> Ids:
+    """Return what is left of ``n`` words without neighbours, (n - width + 1, n - width)."""
+    places = np.arange(n)
+    return np.array([np.delete(places, slice(at, at + width)) for at in range(n - width + 1)])
+
+
+@cache
+def openings(n: int, width: int) -> Ids:
+    """Return the same with others, n and n + 1, in their place, (n - width + 1, n - width + 2)."""
+    other = [n, n + 1]
+    rows = [[*range(at), *other, *range(at + width, n)] for at in range(n - width + 1)]
+    return np.array(rows, dtype=np.int64)
 
 
 def with_word(text: Text, place: int, word: int, *, replace: bool) -> Text:

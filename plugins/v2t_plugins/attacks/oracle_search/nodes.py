@@ -85,7 +85,8 @@ class Row:
         target: Its vector, of length 1, (d,).
         words: Those that the vector speaks of, and the most frequent, (k,).
         evidence: How much likelier the vector makes each word, in nats, (v,).
-        phrases: Pairs of words that stand together in public texts nearby.
+        hopeful: The words with most evidence, (h,).
+        phrases: Pairs of words that stand together in public texts nearby, (p, 2).
         length: The expected number of words, and the standard deviation.
         starts: Guesses to begin at; the next ones last.
         budget: Texts that may still be asked.
@@ -103,7 +104,8 @@ class Row:
     target: Vectors
     words: Ids
     evidence: Floats
-    phrases: list[Text]
+    hopeful: Ids
+    phrases: Ids
     length: tuple[float, float]
     starts: list[str]
     budget: int

@@ -11,29 +11,30 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
+from typing import Any
 
 import numpy as np
+from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 
 from v2t_plugins.attacks.oracle_search.edits import (
-    Text,
+    LONGEST_LEFT_OUT,
     fit,
-    padded,
-    rearranged,
-    shortened,
+    leavings,
+    openings,
+    orders,
     with_word,
 )
 from v2t_plugins.attacks.oracle_search.kneser_ney import KneserNey
 from v2t_plugins.attacks.oracle_search.lexicon import Lexicon
 from v2t_plugins.attacks.oracle_search.nodes import Kind, Node, Proposal, Row
-from v2t_plugins.attacks.oracle_search.ridge import Ridge
 from v2t_plugins.attacks.oracle_search.saving import Learned
 
 Ids = NDArray[np.int64]
 Floats = NDArray[np.float32]
 
 # Kept of each kind, for one guess: more than it gets turns for.
-MOST = 200
+MOST = 64
 # Words of the way to the target, and for each place those that follow what stands before it.
 ALONG, FOLLOWING = 48, 4
 # Of expected gains in closeness: for a word that lies exactly on the way, and for a nat of
@@ -49,15 +50,13 @@ class Proposer:
 
     Args:
         order: How likely a word is after two others.
-        ridge: Where texts with a word lie.
-        lengths: Of the rows of ``ridge.weight``, (v,).
+        directions: Where texts with a word lie, of length 1, (v, d).
         most_words: Of a proposal.
         relatives: Words that differ from one in case or in one digit.
     """
 
     order: KneserNey
-    ridge: Ridge
-    lengths: Floats
+    directions: Floats
     most_words: int
     relatives: Callable[[int], Sequence[int]]
 
@@ -65,10 +64,10 @@ class Proposer:
     def of(cls, learned: Learned, lexicon: Lexicon) -> Proposer:
         """Return the proposer of what was learned."""
         weight = learned.ridge.weight
+        lengths = np.linalg.norm(weight, axis=1, keepdims=True)
         return cls(
             order=learned.order,
-            ridge=learned.ridge,
-            lengths=np.maximum(np.linalg.norm(weight, axis=1), np.float32(1e-9)),
+            directions=weight / np.maximum(lengths, np.float32(1e-9)),
             most_words=learned.most_words,
             relatives=lexicon.relatives,
         )
@@ -91,7 +90,7 @@ class Proposer:
 
     def _closer(self, row: Row, way: Floats, words: Ids) -> Floats:
         """Return how much closer each of ``words``, (k,), is expected to bring a text."""
-        along = (self.ridge.weight[words] @ way) / self.lengths[words]
+        along = self.directions[words] @ way
         surprise = np.array([row.surprise(word) for word in words.tolist()], dtype=np.float32)
         # Products of other shapes differ in the last bits.
         closer: Floats = PER_WAY * along + PER_NAT * row.evidence[words] + surprise
@@ -99,10 +98,9 @@ class Proposer:
 
     def _candidates(self, row: Row, node: Node, way: Floats) -> Ids:
         """Return the words that are worth a try, (k,)."""
-        along = ((self.ridge.weight @ way) / self.lengths).round(5)
         # A word in a few texts lies anywhere: it must be likelier for this text too.
-        along[row.evidence <= 0] = -1
-        nearest = np.argsort(-along, kind="stable")[:ALONG]
+        along = (self.directions[row.hopeful] @ way).round(5)
+        nearest = row.hopeful[np.argsort(-along, kind="stable")[:ALONG]]
         marked = (self.order.beginning, self.order.beginning, *node.words)
         following = [self._following(row, before, between) for before, between in pairwise(marked)]
         related = [word for one in node.words for word in self.relatives(one)]
@@ -141,60 +139,60 @@ class Proposer:
 
     def _left_out(self, row: Row, node: Node, way: Floats, fluency: float) -> Iterator[Proposal]:
         """Yield the guess without one or two of its words."""
-        made = dict(shortened(node.words))
-        if not made:
-            return
-        brings = self._brings(row, way, node.words)
-        now = fluency * node.fluency + row.of_length(len(node.words))
-        for changed, reads in self._read(list(made)):
-            closer = -sum(brings[word] for word in made[changed])
-            gain = fluency * reads + row.of_length(len(changed)) - now + closer
-            taken = made[changed][0] if len(made[changed]) == 1 else -1
-            yield Proposal(changed, "left out", gain, -1, taken, closer)
+        words = np.array(node.words, dtype=np.int64)
+        n = len(words)
+        brings = self._closer(row, way, words) - np.float32(NOTHING)
+        now = fluency * node.fluency + row.of_length(n)
+        for width in range(1, min(LONGEST_LEFT_OUT, n - 1) + 1):
+            texts = words[leavings(n, width)]
+            closer = -sliding_window_view(brings, width).sum(axis=1)
+            gain = fluency * self._read(texts) + row.of_length(n - width) - now + closer
+            for text, value, change, old in zip(texts, gain, closer, node.words, strict=False):
+                taken = old if width == 1 else -1
+                yield _proposal(text, "left out", value, taken=taken, closer=change)
 
     def _moved(self, node: Node, fluency: float) -> Iterator[Proposal]:
         """Yield the guess in the best other orders; how close they come is not known."""
-        made = sorted(set(rearranged(node.words)) - {node.words})
-        for changed, reads in self._read(made)[:MOST]:
-            yield Proposal(changed, "moved", fluency * (reads - node.fluency))
+        texts = np.array(node.words, dtype=np.int64)[orders(len(node.words))]
+        gain = fluency * (self._read(texts) - np.float32(node.fluency))
+        for at in _largest(gain):
+            yield _proposal(texts[at], "moved", gain[at])
 
     def _phrased(self, row: Row, node: Node, way: Floats, fluency: float) -> Iterator[Proposal]:
         """Yield the guess with a pair of words put in, or in place of one or two of its own."""
-        made: dict[Text, tuple[Text, Text]] = {}
-        for phrase in row.phrases:
-            for width in range(3):
-                if len(node.words) + 2 - width <= self.most_words:
-                    for start in range(len(node.words) - width + 1):
-                        old = node.words[start : start + width]
-                        rest = node.words[start + width :]
-                        made.setdefault((*node.words[:start], *phrase, *rest), (phrase, old))
-        made.pop(node.words, None)
-        new = tuple({word for phrase in row.phrases for word in phrase})
-        brings = self._brings(row, way, (*sorted(new), *node.words))
-        now = fluency * node.fluency + row.of_length(len(node.words))
-        found = []
-        for changed, reads in self._read(list(made)):
-            put, taken = made[changed]
-            closer = sum(brings[word] for word in put) - sum(brings[word] for word in taken)
-            gain = fluency * reads + row.of_length(len(changed)) - now + closer
-            found.append(Proposal(changed, "phrased", round(gain, 5), -1, -1, closer))
-        found.sort(key=lambda one: (-one.gain, one.words))
-        yield from found[:MOST]
+        if not len(row.phrases):
+            return
+        words = np.array(node.words, dtype=np.int64)
+        n, pairs = len(words), len(row.phrases)
+        ends = np.concatenate([[0], np.cumsum(self._closer(row, way, words) - NOTHING)])
+        put = (self._closer(row, way, row.phrases.ravel()) - NOTHING).reshape(-1, 2).sum(axis=1)
+        both = np.concatenate([np.tile(words, (pairs, 1)), row.phrases], axis=1)  # (p, n + 2)
+        now = fluency * node.fluency + row.of_length(n)
+        for width in range(min(2, n) + 1):
+            if n + 2 - width > self.most_words:
+                continue
+            texts = both[:, openings(n, width)].reshape(-1, n + 2 - width)
+            taken = ends[width:] - ends[: n - width + 1]
+            closer = (put[:, None] - taken[None, :]).ravel()
+            gain = fluency * self._read(texts) + row.of_length(n + 2 - width) - now + closer
+            for at in _largest(gain):
+                yield _proposal(texts[at], "phrased", gain[at], closer=closer[at])
 
-    def _brings(self, row: Row, way: Floats, words: Text) -> dict[int, float]:
-        """Return how much closer having each of ``words`` is expected to bring a text."""
-        ids = np.unique(np.array(words, dtype=np.int64))
-        closer = self._closer(row, way, ids) - np.float32(NOTHING)
-        return dict(zip(ids.tolist(), closer.tolist(), strict=True))
+    def _read(self, texts: Ids) -> Floats:
+        """Return the mean log probability of the words of each text, (n, t) to (n,)."""
+        means: Floats = self.order.of_texts(texts).mean(axis=1).round(5)
+        return means
 
-    def _read(self, texts: list[Text]) -> list[tuple[Text, float]]:
-        """Return the texts, the most fluent first, and the mean log probability of their words."""
-        if not texts:
-            return []
-        rows = padded(texts)
-        means = (self.order.of_texts(rows).sum(axis=1) / (rows >= 0).sum(axis=1)).round(5)
-        order = np.argsort(-means, kind="stable").tolist()
-        return [(texts[row], float(means[row])) for row in order]
+
+def _proposal(words: Ids, kind: Kind, gain: Any, *, taken: int = -1, closer: Any = 0.0) -> Proposal:
+    # Rounded: what equal numbers are added up from depends on the rest of an array.
+    return Proposal(tuple(words.tolist()), kind, round(float(gain), 5), -1, taken, float(closer))
+
+
+def _largest(gain: Floats) -> list[int]:
+    """Return the places of the largest numbers."""
+    places: list[int] = np.argsort(-gain.round(5), kind="stable")[:MOST].tolist()
+    return places
 
 
 def node_way(row: Row, node: Node) -> Floats:

@@ -11,7 +11,6 @@ from numpy.typing import NDArray
 
 from v2t_bench.contracts import Vectors
 from v2t_bench.search import tie_keys, top_k
-from v2t_plugins.attacks.oracle_search.edits import Text
 from v2t_plugins.attacks.oracle_search.lexicon import Lexicon
 from v2t_plugins.attacks.oracle_search.nodes import Row
 from v2t_plugins.attacks.oracle_search.saving import Learned
@@ -31,7 +30,7 @@ LEAST, MOST = -2.0, 5.0
 FLOOR = 1e-5
 # Words that are tried everywhere: the likeliest, those with most evidence, the most frequent.
 LIKELIEST, EVIDENT, FREQUENT = 112, 48, 48
-PHRASES = 40
+HOPEFUL, PHRASES = 600, 40
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -87,6 +86,7 @@ class Starts:
             target=target,
             words=np.unique(words),
             evidence=evidence,
+            hopeful=np.argsort(-evidence, kind="stable")[:HOPEFUL],
             phrases=self._phrases(near, evidence),
             length=length,
             starts=starts[::-1],
@@ -106,7 +106,7 @@ class Starts:
         chances: Floats = ((1 - NEARBY) * read + NEARBY * nearby).round(5)
         return chances
 
-    def _phrases(self, near: list[str], evidence: Floats) -> list[Text]:
+    def _phrases(self, near: list[str], evidence: Floats) -> Ids:
         """Return the pairs of neighbouring words with most evidence in the texts nearby."""
         found = {
             pair
@@ -117,7 +117,7 @@ class Starts:
         by_evidence = sorted(
             found, key=lambda pair: (-round(float(evidence[list(pair)].sum()), 3), pair)
         )
-        return list(by_evidence[:PHRASES])
+        return np.array(by_evidence[:PHRASES], dtype=np.int64).reshape(-1, 2)
 
     def _bag(self, chances: Floats, n: int) -> str:
         """Return the ``n`` likeliest words, each followed by the one likeliest behind it."""
