@@ -13,7 +13,7 @@ from v2t_bench.contracts import Space, Vectors
 from v2t_bench.errors import CorruptArtifact
 from v2t_plugins.attacks.oracle_search.kneser_ney import KneserNey
 from v2t_plugins.attacks.oracle_search.lexicon import Lexicon
-from v2t_plugins.attacks.oracle_search.ridge import Ridge
+from v2t_plugins.attacks.oracle_search.ridge import CHUNK, Ridge
 from v2t_plugins.attacks.text_store import read_texts, write_texts
 
 WORDS, TEXTS = "words.json", "texts.jsonl.zst"
@@ -104,10 +104,13 @@ class Learned:
             raise CorruptArtifact(f"the files of {folder} do not fit each other; train again")
 
 
-def half(vectors: Vectors) -> NDArray[np.float16]:
-    """Return the vectors, (n, d), scaled to length 1 as only their direction is compared."""
-    lengths = np.linalg.norm(vectors, axis=1, keepdims=True)
-    scaled: NDArray[np.float16] = (vectors / np.maximum(lengths, 1e-12)).astype(np.float16)
+def half(vectors: Vectors, rows: Sequence[int]) -> NDArray[np.float16]:
+    """Return these rows of ``vectors``, (n, d), at length 1: only their direction is compared."""
+    scaled = np.empty((len(rows), vectors.shape[1]), dtype=np.float16)
+    for start in range(0, len(rows), CHUNK):
+        part = vectors[rows[start : start + CHUNK]]
+        lengths = np.linalg.norm(part, axis=1, keepdims=True)
+        scaled[start : start + CHUNK] = part / np.maximum(lengths, 1e-12)
     return scaled
 
 

@@ -40,7 +40,7 @@ def train(texts: Sequence[str], oracle: Oracle, context: TrainContext) -> TrainR
     distinct = list(dict.fromkeys(texts))
     kept = at_most(distinct, options.get("limit"))
     places = {text: row for row, text in enumerate(texts)}
-    stored = half(vectors[[places[text] for text in kept]])
+    stored = half(vectors, [places[text] for text in kept])
     most_words = max(len(ids) for ids in read)
     Learned(
         said=words.said,
