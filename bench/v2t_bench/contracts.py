@@ -368,6 +368,8 @@ class Recipe(Generic[T_co]):
             ``batch_size``, ``options``) of the training on the demo corpora.
         trainings: For learned attacks: name of a training recipe to the options of
             ``v2t-bench train`` that it sets.
+        tested: For learned attacks: parameters, as they are spelled, of the test that ends a
+            training, where it would take too long with the default ones.
         standard: Spellings that ``all`` stands for; default: the bare name, where no
             parameter is required.
         for_tests: Never part of ``all``, and of no use for a published figure.
@@ -382,6 +384,7 @@ class Recipe(Generic[T_co]):
     revision: bool = False
     demo: Mapping[str, Any] = field(default_factory=dict)
     trainings: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    tested: Mapping[str, str] = field(default_factory=dict)
     standard: tuple[str, ...] = ()
     for_tests: bool = False
 

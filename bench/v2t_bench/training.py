@@ -264,8 +264,9 @@ class School:
     def _evaluate(
         self, lesson: Lesson, texts: Sequence[str], made: Path, release: Release
     ) -> dict[str, Any]:
-        """Return the scores on the texts held back, with the attack's default parameters."""
-        spelling = Spelling(lesson.attack, (), {"checkpoint": str(made)})
+        """Return the scores on the texts held back, with the parameters its recipe tests."""
+        tested = self.registry.entry("attacks", lesson.attack).recipe.tested
+        spelling = Spelling(lesson.attack, (), {**tested, "checkpoint": str(made)})
         attack = self.registry.build("attacks", spelling, self.context)
         embedder = self.embedder
         vectors = release(self.cache.vectors(embedder, texts, "document"), texts)
@@ -273,7 +274,7 @@ class School:
         guesses = check_guesses(attack.invert(vectors, oracle), rows=len(texts), who=lesson.attack)
         per_text = per_text_scores(texts, guesses, embedder.space)
         measured = leakage_scores(per_text)
-        canonical = self.registry.canonical("attacks", Spelling(lesson.attack))
+        canonical = self.registry.canonical("attacks", Spelling(lesson.attack, (), tested))
         return {
             "attack": str(canonical),
             **{name: score.model_dump() for name, score in measured.items()},

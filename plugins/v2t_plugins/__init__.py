@@ -5,6 +5,7 @@ MODULES: tuple[str, ...] = (
     "v2t_plugins.attacks.bag_of_words",
     "v2t_plugins.attacks.gpt2",
     "v2t_plugins.attacks.nearest",
+    "v2t_plugins.attacks.oracle_search",
     "v2t_plugins.attacks.prior",
     "v2t_plugins.attacks.shuffled",
     "v2t_plugins.attacks.silent",

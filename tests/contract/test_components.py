@@ -61,6 +61,10 @@ EXAMPLES: dict[tuple[Kind, str], tuple[str, ...]] = {
         'gpt2:nucleus,p=0.8,checkpoint="{gpt2}"',
         'prior:[gpt2:checkpoint="{gpt2}"]',
     ),
+    ("attacks", "search"): (
+        'search:queries=40,checkpoint="{search}"',
+        'search:queries=9,beam=1,fluency=0,restarts=0,init=[silent],checkpoint="{search}"',
+    ),
     ("attacks", "vec2text"): ('vec2text:steps=2,checkpoint="{vec2text}"',),
 }
 

@@ -9,8 +9,6 @@ words of the training text and says as many as promise the best F1.
 from __future__ import annotations
 
 import hashlib
-import re
-from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -26,14 +24,14 @@ from v2t_bench.contracts import (
     BuildContext,
     Recipe,
     Size,
-    Space,
     TrainContext,
     TrainReport,
     Vectors,
 )
-from v2t_bench.errors import BadInput, CorruptArtifact
+from v2t_bench.errors import CorruptArtifact
 from v2t_bench.threat import Oracle
 from v2t_plugins.attacks.trained import check_dim, folder_of, only_number
+from v2t_plugins.attacks.words import Words
 
 if TYPE_CHECKING:
     from v2t_plugins.attacks.word_classifier import WordClassifier
@@ -47,13 +45,8 @@ BATCH_SIZE = 512
 PASSES = 5
 FEWEST_STEPS, MOST_STEPS = 200, 20_000
 MAX_WORDS = 10_000
-# A word of one text alone cannot be told from that text's other words.
-MIN_TEXTS = 2
 # Held back, to see what the network is worth on texts it has not read.
 VALIDATED, VALIDATED_SHARE = 500, 20
-
-# A word with its apostrophes, or one mark of punctuation.
-_WORD = re.compile(r"\w+(?:['\u2019]\w+)*|[^\w\s]")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -81,9 +74,8 @@ class BagOfWords:
         from v2t_plugins.attacks.word_classifier import Examples, collate, n_words, new_classifier
         from v2t_plugins.training import fit, save_network, write_json
 
-        words = _Words.of(
-            texts, oracle.space, most=only_number(context.options, "words", "bow") or MAX_WORDS
-        )
+        most = only_number(context.options, "words", "bow") or MAX_WORDS
+        words = Words.of(texts, oracle.space, most=most, who="bow")
         labels = [words.numbers_of(text) for text in texts]
         vectors = context.release(oracle.embed(texts, keep=True), texts)
         known, held_back = _split(texts)
@@ -166,36 +158,6 @@ class BagOfWords:
             ) from error
         load_network(folder / NETWORK, network)
         return network.eval().to(self.context.device), said
-
-
-@dataclass(frozen=True)
-class _Words:
-    """A vocabulary: what is said for each word, and its number by how the space sees it."""
-
-    said: tuple[str, ...]
-    numbers: Mapping[str, int]
-    space: Space
-
-    @classmethod
-    def of(cls, texts: Sequence[str], space: Space, *, most: int) -> _Words:
-        """Return the most frequent words; each is said in its most frequent form."""
-        written = Counter(word for text in texts for word in set(_WORD.findall(text)))
-        forms: dict[str, list[str]] = {}
-        # Ties are broken by spelling, so that the order of the texts decides nothing.
-        for form in sorted(written, key=lambda form: (-written[form], form)):
-            forms.setdefault(space.normalize_text(form), []).append(form)
-        counts = {key: sum(written[form] for form in forms[key]) for key in forms if key}
-        frequent = [key for key in counts if counts[key] >= MIN_TEXTS]
-        keys = sorted(frequent, key=lambda key: (-counts[key], key))[:most]
-        if not keys:
-            raise BadInput("bow: no word occurs in two training texts; give it more of them")
-        said = tuple(forms[key][0] for key in keys)
-        return cls(said, {key: number for number, key in enumerate(keys)}, space)
-
-    def numbers_of(self, text: str) -> list[int]:
-        """Return the numbers of the words that ``text`` has, each once."""
-        keys = {self.space.normalize_text(word) for word in _WORD.findall(text)}
-        return sorted(self.numbers[key] for key in keys if key in self.numbers)
 
 
 def _split(texts: Sequence[str]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -64,12 +64,22 @@ def only_number(options: Mapping[str, str], name: str, attack: str) -> int | Non
     Raises:
         BadParameter: it is no such number, or another option is given.
     """
-    unknown = sorted(set(options) - {name})
+    return whole_numbers(options, (name,), attack).get(name)
+
+
+def whole_numbers(options: Mapping[str, str], names: Sequence[str], attack: str) -> dict[str, int]:
+    """Return those of the options called ``names`` that are given, whole numbers of at least 1.
+
+    Raises:
+        BadParameter: one is no such number, or has another name.
+    """
+    unknown = sorted(set(options) - set(names))
     if unknown:
-        raise BadParameter(f"{attack} has no option {unknown[0]!r} (options: {name})")
-    text = options.get(name)
-    if text is None:
-        return None
-    if not (text.isdecimal() and int(text) > 0):
-        raise BadParameter(f"{attack}: {name} is {text!r}; expected a whole number of at least 1")
-    return int(text)
+        known = ", ".join(names)
+        raise BadParameter(f"{attack} has no option {unknown[0]!r} (options: {known})")
+    for name, text in options.items():
+        if not (text.isdecimal() and int(text) > 0):
+            raise BadParameter(
+                f"{attack}: {name} is {text!r}; expected a whole number of at least 1"
+            )
+    return {name: int(text) for name, text in options.items()}
