@@ -27,7 +27,7 @@ DEV_TEXTS = 1000
 # Given as options, and fields of a lesson by the same name.
 _OF_LESSON = ("attack", "max_tokens", "min_tokens", "fast_vectors", "size", "steps", "minutes",
               "seed", "batch_size", "tokenizer", "options", "defense", "defense_seed", "titles",
-              "text_licence", "text_source")  # fmt: skip
+              "text_licence", "text_source", "taught")  # fmt: skip
 
 
 def _options(ctx: click.Context, param: click.Parameter, given: tuple[str, ...]) -> dict[str, str]:
@@ -165,6 +165,7 @@ def _one_line(ctx: click.Context, param: click.Parameter, given: str) -> str:
 def command(ctx: click.Context, /, **given: Any) -> None:
     """Train ATTACK on texts, test it on some that are held back, and keep it for run.
 
+    Of one whose training depends on parameters they are spelled as for run.
     Started again with the same arguments, a training that was stopped goes on.
 
     \b
@@ -172,14 +173,18 @@ def command(ctx: click.Context, /, **given: Any) -> None:
 
     On several GPUs: accelerate launch -m v2t_bench train vec2text ...
     """  # noqa: D301 - click's marker for a paragraph it must not wrap
+    from v2t_bench.lesson import to_be_taught
     from v2t_bench.processes import Processes
     from v2t_bench.registry import discover
     from v2t_bench.release import trained_against
+    from v2t_bench.spelling import parse
     from v2t_bench.training import Lesson, School
     from v2t_bench.vectors import VectorCache
 
     registry = discover()
-    entry = registry.entry("attacks", given["attack"])
+    spelled = parse(given["attack"])
+    entry = registry.entry("attacks", spelled.name)
+    given |= {"attack": spelled.name, "taught": to_be_taught(registry, spelled)}
     given |= _settings(ctx, entry.recipe, given)
     if given["steps"] is not None and given["minutes"] is not None:
         raise click.UsageError("give --steps or --minutes, not both")

@@ -1,0 +1,144 @@
+"""Which texts an aligner learns from and which are set aside, and the call of each method."""
+
+from __future__ import annotations
+
+import hashlib
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from v2t_bench.contracts import Embedder, TrainContext, Vectors
+from v2t_bench.errors import BadInput, BadParameter
+from v2t_bench.threat import Oracle
+
+if TYPE_CHECKING:
+    from v2t_plugins.attacks.aligner import Map
+
+HELD_OUT, HELD_OUT_SHARE = 8192, 5
+
+
+@dataclass(frozen=True)
+class Found:
+    """A map, what was decided for it, and what was measured on the way."""
+
+    map: Map
+    recipe: Mapping[str, Any]
+    curve: Sequence[Mapping[str, Any]] = ()
+    facts: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Lessons:
+    """The vectors that one aligner learns from."""
+
+    method: str
+    pairs: int | None
+    oracle: Oracle
+    target: Embedder
+    context: TrainContext
+
+    def learn(self, texts: Sequence[str]) -> Found:
+        """Return the map learned from those of ``texts`` that are not set aside."""
+        methods = {
+            "linear": self._closed_form,
+            "procrustes": self._closed_form,
+        }
+        penalty = self._penalty
+        pool = self._parts(texts)[1]
+        return methods[self.method](pool, penalty)
+
+    def held_out(self, texts: Sequence[str]) -> tuple[Vectors, Vectors]:
+        """Return the vectors of the texts set aside, attacked (n, d) and target's (n, d')."""
+        return self._both(self._parts(texts)[0])
+
+    def _closed_form(self, pool: list[str], penalty: float | None) -> Found:
+        from v2t_plugins.attacks.aligner.closed_form import fit_linear, fit_procrustes, warning
+
+        x, y = self._pairs(pool)
+        decided: dict[str, Any] = {"pairs": len(x)}
+        found: Map
+        if self.method == "linear":
+            found, penalty = fit_linear(x, y, penalty)
+            decided["ridge"] = penalty
+        else:
+            found = fit_procrustes(x, y)
+        line = warning(self.method, len(x), x.shape[1], penalty)
+        if line:
+            self.context.progress(line)
+        return Found(found, {**decided, "warning": line or None})
+
+    def _pairs(self, pool: list[str]) -> tuple[Vectors, Vectors]:
+        """Return the released and the target's vectors of as many texts as are asked for."""
+        from v2t_plugins.attacks.aligner.maps import usable
+
+        wanted = len(pool) if self.pairs is None else self.pairs
+        if wanted > len(pool):
+            raise BadInput(
+                f"aligner: pairs={wanted} are more than the {len(pool)} texts that are not set "
+                f"aside; give more texts, or pairs={len(pool)}"
+            )
+        x, y = self._both(pool[:wanted])
+        there = usable(x, y, who="aligner")
+        if not there.all():
+            self.context.progress(
+                f"warning: {int((~there).sum())} of {wanted} pairs hold a zero vector; left out"
+            )
+        return x[there], y[there]
+
+    def _both(self, texts: list[str]) -> tuple[Vectors, Vectors]:
+        return self._attacked(texts), self.target.embed(texts, "document")
+
+    def _attacked(self, texts: list[str]) -> Vectors:
+        """Return what the attacker is shown of ``texts``, (n, d)."""
+        return self.context.release(self.oracle.embed(texts, keep=True), texts)
+
+    def _parts(self, texts: Sequence[str]) -> tuple[list[str], list[str]]:
+        """Return the texts set aside and the others, by content and not by position.
+
+        Texts that either embedder cannot tell apart count once, so that none is on both sides.
+        """
+        seen: dict[str, str] = {}
+        for text in texts:
+            key = self.target.space.normalize_text(self.oracle.space.normalize_text(text))
+            seen.setdefault(key, text)
+        order = sorted(seen.values(), key=lambda t: hashlib.sha256(t.encode()).digest())
+        n = min(HELD_OUT, len(order) // HELD_OUT_SHARE)
+        return order[:n], order[n:]
+
+    @cached_property
+    def _penalty(self) -> float | None:
+        """The option ``ridge``, or None to choose by cross-validation."""
+        known = ("ridge",) if self.method in ("linear", "mlp") else ()
+        unknown = sorted(set(self.context.options) - set(known))
+        if unknown:
+            raise BadParameter(
+                f"aligner:{self.method} has no option {unknown[0]!r} "
+                f"(options: {', '.join(known) or 'none'})"
+            )
+        text = self.context.options.get("ridge")
+        if text is None:
+            return None
+        try:
+            penalty = float(text)
+        except ValueError:
+            penalty = math.nan
+        if not 0 <= penalty < math.inf:
+            raise BadParameter(f"aligner: ridge is {text!r}; expected a number of at least 0")
+        return penalty
+
+
+def halves(texts: list[str]) -> tuple[list[str], list[str]]:
+    """Return two parts of ``texts`` that share none."""
+    return texts[::2], texts[1::2]
+
+
+def unpaired(x: Vectors, y: Vectors) -> tuple[Vectors, Vectors]:
+    """Return the rows of either side that have a direction."""
+    from v2t_plugins.attacks.aligner.maps import usable
+
+    kept = [side[usable(side, who="aligner")] for side in (x, y)]
+    return np.ascontiguousarray(kept[0]), np.ascontiguousarray(kept[1])
