@@ -163,6 +163,10 @@ class Aligner:
             raise CorruptArtifact(
                 f"{folder / SETTINGS} is of method {trained!r}, not {self.method!r}; train again"
             )
+        if self.method == "mlp":
+            from v2t_plugins.attacks.aligner.mlp import BentMap
+
+            return BentMap.load(folder)
         return AffineMap.load(folder)
 
 

@@ -5,15 +5,15 @@ from __future__ import annotations
 import hashlib
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
-
-import numpy as np
 
 from v2t_bench.contracts import Embedder, TrainContext, Vectors
 from v2t_bench.errors import BadInput, BadParameter
 from v2t_bench.threat import Oracle
+from v2t_plugins.attacks.aligner.closed_form import fit_linear, fit_procrustes, warning
+from v2t_plugins.attacks.aligner.maps import usable
 
 if TYPE_CHECKING:
     from v2t_plugins.attacks.aligner import Map
@@ -43,38 +43,46 @@ class Lessons:
 
     def learn(self, texts: Sequence[str]) -> Found:
         """Return the map learned from those of ``texts`` that are not set aside."""
-        methods = {
-            "linear": self._closed_form,
-            "procrustes": self._closed_form,
-        }
         penalty = self._penalty
         pool = self._parts(texts)[1]
-        return methods[self.method](pool, penalty)
+        if self.method == "mini_vec2vec":
+            return self._mini_vec2vec(pool)
+        x, y = self._pairs(pool)
+        found = self._mlp(x, y, penalty) if self.method == "mlp" else self._closed(x, y, penalty)
+        line = warning(self.method, len(x), x.shape[1], found.recipe.get("ridge"))
+        if line:
+            self.context.progress(line)
+        return replace(found, recipe={"pairs": len(x), **found.recipe, "warning": line or None})
 
     def held_out(self, texts: Sequence[str]) -> tuple[Vectors, Vectors]:
         """Return the vectors of the texts set aside, attacked (n, d) and target's (n, d')."""
         return self._both(self._parts(texts)[0])
 
-    def _closed_form(self, pool: list[str], penalty: float | None) -> Found:
-        from v2t_plugins.attacks.aligner.closed_form import fit_linear, fit_procrustes, warning
+    def _closed(self, x: Vectors, y: Vectors, penalty: float | None) -> Found:
+        if self.method == "procrustes":
+            return Found(fit_procrustes(x, y), {})
+        linear, penalty = fit_linear(x, y, penalty)
+        return Found(linear, {"ridge": penalty})
 
-        x, y = self._pairs(pool)
-        decided: dict[str, Any] = {"pairs": len(x)}
-        found: Map
-        if self.method == "linear":
-            found, penalty = fit_linear(x, y, penalty)
-            decided["ridge"] = penalty
-        else:
-            found = fit_procrustes(x, y)
-        line = warning(self.method, len(x), x.shape[1], penalty)
-        if line:
-            self.context.progress(line)
-        return Found(found, {**decided, "warning": line or None})
+    def _mlp(self, x: Vectors, y: Vectors, penalty: float | None) -> Found:
+        from v2t_plugins.attacks.aligner.mlp import fit_mlp
+
+        return Found(*fit_mlp(x, y, penalty=penalty, context=self.context))
+
+    def _mini_vec2vec(self, pool: list[str]) -> Found:
+        from v2t_plugins.attacks.aligner.mini_vec2vec import Plan, fit_mini_vec2vec
+
+        ours, theirs = pool[::2], pool[1::2]
+        x, y = self._attacked(ours), self.target.embed(theirs, "document")
+        x, y = (side[usable(side, who="aligner")] for side in (x, y))
+        plan = Plan()
+        found, facts = fit_mini_vec2vec(
+            x, y, seed=self.context.seed, plan=plan, tell=self.context.progress
+        )
+        return Found(found, {"vectors": [len(x), len(y)], **asdict(plan)}, facts=facts)
 
     def _pairs(self, pool: list[str]) -> tuple[Vectors, Vectors]:
         """Return the released and the target's vectors of as many texts as are asked for."""
-        from v2t_plugins.attacks.aligner.maps import usable
-
         wanted = len(pool) if self.pairs is None else self.pairs
         if wanted > len(pool):
             raise BadInput(
@@ -129,16 +137,3 @@ class Lessons:
         if not 0 <= penalty < math.inf:
             raise BadParameter(f"aligner: ridge is {text!r}; expected a number of at least 0")
         return penalty
-
-
-def halves(texts: list[str]) -> tuple[list[str], list[str]]:
-    """Return two parts of ``texts`` that share none."""
-    return texts[::2], texts[1::2]
-
-
-def unpaired(x: Vectors, y: Vectors) -> tuple[Vectors, Vectors]:
-    """Return the rows of either side that have a direction."""
-    from v2t_plugins.attacks.aligner.maps import usable
-
-    kept = [side[usable(side, who="aligner")] for side in (x, y)]
-    return np.ascontiguousarray(kept[0]), np.ascontiguousarray(kept[1])

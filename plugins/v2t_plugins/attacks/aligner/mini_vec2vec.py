@@ -1,0 +1,212 @@
+"""An aligner without pairs: mini-vec2vec (Dar 2025), on the processor.
+
+Clusters of either side are matched by how they lie to one another (a quadratic assignment),
+the matched centres are anchors by which vectors of both sides can be compared, and a
+rotation is fitted to averages of what is closest, over and over. Ours differs in that the
+better half of the matchings is kept, in that what is averaged gets smaller as the rotation
+gets better, and in that several starts are made, of which the one with the closest
+neighbours is kept; for that no pair is needed either.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from v2t_bench.contracts import Vectors
+from v2t_bench.errors import BadInput
+from v2t_plugins.attacks.aligner.closed_form import padded
+from v2t_plugins.attacks.aligner.maps import AffineMap, Array, unit
+
+# Rows compared with all others at a time: 1,024 x 20,000 numbers of 4 bytes are 80 MB.
+ROWS = 1024
+FEWEST = 200
+
+
+@dataclass(frozen=True, kw_only=True)
+class Plan:
+    """How much is tried.
+
+    Args:
+        starts: Whole attempts; the best is kept.
+        matchings: Clusterings of either side in an attempt; the better half is kept.
+        restarts: Of each assignment, from random permutations.
+        clusters: Of either side.
+        sample: Vectors that a clustering sees.
+        refinements: Fits of the rotation to averages of neighbours.
+        neighbours: Averaged at first, for one in so many vectors of a side at least one.
+        fine_clusters: Centres of the last fits.
+    """
+
+    starts: int = 3
+    matchings: int = 30
+    restarts: int = 30
+    clusters: int = 20
+    sample: int = 10_000
+    refinements: int = 60
+    neighbours: int = 50
+    fine_clusters: int = 500
+
+
+def fit_mini_vec2vec(
+    x: Vectors,
+    y: Vectors,
+    *,
+    seed: int,
+    plan: Plan | None = None,
+    tell: Callable[[str], None] = lambda line: None,
+) -> tuple[AffineMap, dict[str, Any]]:
+    """Return the rotation that brings the cloud ``x`` onto the cloud ``y``, and its fits.
+
+    Of unequal dimensions the shorter vectors are padded with zeros.
+
+    Args:
+        x: (n, d).
+        y: Of other texts of the same kind, (m, d').
+        seed: Of everything that is drawn.
+        plan: How much is tried.
+        tell: Called with a line a start.
+
+    Raises:
+        BadInput: a side has fewer than `FEWEST` vectors.
+    """
+    plan = plan or Plan()
+    if min(len(x), len(y)) < FEWEST:
+        raise BadInput(
+            f"aligner:mini_vec2vec: {len(x)} and {len(y)} vectors are too few to match; give "
+            f"texts for at least {FEWEST} on either side"
+        )
+    centre, offset = x.mean(axis=0, dtype=np.float64), y.mean(axis=0, dtype=np.float64)
+    d, other = x.shape[1], y.shape[1]
+    dim = max(d, other)
+    left, right = (padded(unit(side - mean), dim) for side, mean in ((x, centre), (y, offset)))
+    best, fits = None, []
+    for start in range(plan.starts):
+        rng = np.random.default_rng([seed, start])
+        rotation = _refined(left, right, _first_rotation(left, right, plan, rng), plan, rng)
+        fits.append(closeness(left, right, rotation))
+        tell(f"start {start + 1} of {plan.starts}: mean cosine of neighbours {fits[-1]:.3f}")
+        if best is None or fits[-1] >= max(fits):
+            best = rotation
+    assert best is not None
+    length = float(np.linalg.norm(y - offset, axis=1).mean())
+    matrix = length * best[:d, :other]
+    found = AffineMap(centre=centre, matrix=matrix, offset=offset, unit=True)
+    return found, {"neighbour_cosines": fits}
+
+
+def closeness(left: Array, right: Array, rotation: Array) -> float:
+    """Return the mean cosine of rotated rows with the closest of the other side, -1 to 1."""
+    sample = left[:2000] @ rotation
+    return float(np.concatenate([s.max(axis=1) for _, s in _compared(sample, right)]).mean())
+
+
+def _first_rotation(left: Array, right: Array, plan: Plan, rng: np.random.Generator) -> Array:
+    """Return a rotation by how vectors of either side lie to matched anchors."""
+    found = [_matched(left, right, plan, rng) for _ in range(plan.matchings)]
+    found.sort(key=lambda matching: -matching[0])
+    kept = found[: max(1, len(found) // 2)]
+    anchors = [unit(np.concatenate([matching[side] for matching in kept])) for side in (1, 2)]
+    # How close a vector lies to each anchor, (n, anchors).
+    seen = [unit(_standard(rows @ a.T)) for rows, a in zip((left, right), anchors, strict=True)]
+    rows = rng.permutation(len(left))[: plan.sample]
+    averages = _averages(seen[0][rows], seen[1], right, _count(plan, right, 1.0))
+    return _rotation(left[rows], averages)
+
+
+def _standard(rows: Array) -> Array:
+    """Return ``rows`` (n, d) with mean 0 and spread 1 in each column."""
+    spread = np.maximum(rows.std(axis=0), 1e-12)
+    standard: Array = (rows - rows.mean(axis=0)) / spread
+    return standard
+
+
+def _matched(
+    left: Array, right: Array, plan: Plan, rng: np.random.Generator
+) -> tuple[float, Array, Array]:
+    """Return how well clusters of both sides match, and their centres in matching order."""
+    from scipy.optimize import quadratic_assignment
+
+    centres = [
+        _clustered(side[rng.permutation(len(side))[: plan.sample]], plan.clusters, rng)
+        for side in (left, right)
+    ]
+    grams = []
+    for centre in centres:
+        rows = unit(centre - centre.mean(axis=0))
+        grams.append(rows @ rows.T)
+    scale = float(np.linalg.norm(grams[0]) * np.linalg.norm(grams[1]))
+    best, order = -np.inf, np.arange(plan.clusters)
+    for _ in range(plan.restarts):
+        options = {"maximize": True, "rng": rng, "P0": "randomized"}
+        rough = quadratic_assignment(*grams, method="faq", options=options)
+        if rough.fun > best:
+            best, order = float(rough.fun), rough.col_ind
+    return best / max(scale, 1e-12), centres[0], centres[1][order]
+
+
+def _clustered(rows: Array, k: int, rng: np.random.Generator, start: Array | None = None) -> Array:
+    """Return ``k`` centres of ``rows`` by k-means, (k, d)."""
+    from scipy.cluster.vq import kmeans2
+
+    given: Any = rows, (k if start is None else start)
+    centres, _ = kmeans2(
+        *given, iter=15, minit="++" if start is None else "matrix", missing="warn", rng=rng
+    )
+    found: Array = centres
+    return found
+
+
+def _refined(
+    left: Array, right: Array, rotation: Array, plan: Plan, rng: np.random.Generator
+) -> Array:
+    """Return the rotation fitted over and over to averages of neighbours."""
+    for step in range(plan.refinements):
+        rows = left[rng.permutation(len(left))[: max(2000, 4 * left.shape[1])]]
+        share = 1.0 - step / plan.refinements
+        averages = _averages(rows @ rotation, right, right, _count(plan, right, share))
+        rotation = _orthogonal(0.5 * rotation + 0.5 * _rotation(rows, averages))
+    k = min(plan.fine_clusters, len(left) // 10)
+    for _ in range(2):
+        centres = _clustered(left, k, rng)
+        theirs = _clustered(right, k, rng, start=centres @ rotation)
+        rotation = _orthogonal(0.5 * rotation + 0.5 * _rotation(centres, theirs))
+    return rotation
+
+
+def _count(plan: Plan, rows: Array, share: float) -> int:
+    """Return how many neighbours are averaged: fewer, the better the rotation is."""
+    most = min(plan.neighbours, len(rows) // 20)
+    return max(1, round(most * share))
+
+
+def _averages(queries: Array, keys: Array, values: Array, k: int) -> Array:
+    """Return the mean of the ``values`` of the ``k`` closest keys of each query."""
+    means = np.empty((len(queries), values.shape[1]))
+    for rows, scores in _compared(queries, keys):
+        closest = np.argpartition(-scores, k - 1, axis=1)[:, :k]
+        means[rows] = values[closest].mean(axis=1)
+    return means
+
+
+def _compared(queries: Array, keys: Array) -> Iterator[tuple[slice, NDArray[np.float32]]]:
+    """Yield a chunk of rows of ``queries`` and their products with every key, at a time."""
+    single = keys.astype(np.float32)
+    for start in range(0, len(queries), ROWS):
+        rows = slice(start, min(start + ROWS, len(queries)))
+        yield rows, queries[rows].astype(np.float32) @ single.T
+
+
+def _rotation(rows: Array, targets: Array) -> Array:
+    return _orthogonal(rows.T @ targets)
+
+
+def _orthogonal(matrix: Array) -> Array:
+    """Return the rotation closest to ``matrix`` (d, d)."""
+    u, _, v = np.linalg.svd(matrix)
+    rotation: Array = u @ v
+    return rotation
