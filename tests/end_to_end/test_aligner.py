@@ -1,0 +1,40 @@
+"""An attack on a space without an inverter, from training to the table."""
+
+from __future__ import annotations
+
+import csv
+from pathlib import Path
+
+from end_to_end.commands import Invoke, refused
+
+TARGET = "hashed:dim=48"
+SPELLED = f"aligner:linear,target=[{TARGET}],inverter=[nearest]"
+
+
+def test_a_transfer_is_trained_and_run(
+    invoke: Invoke, beir_folder: Path, texts_file: Path, tmp_path: Path, trained: None
+) -> None:
+    run = ["run", "--dataset", f"beir:{beir_folder}", "--embedder", "hashed", "--device", "cpu",
+           "--n-texts", 5, "--attack", SPELLED, "-o", tmp_path / "results",
+           "--checkpoints", tmp_path]  # fmt: skip
+    refused(
+        invoke(*run),
+        f"train 'aligner:method=linear,target=[{TARGET}]' --texts FILE --embedder hashed",
+        f"train nearest --texts FILE --embedder {TARGET}",
+    )
+    for attack, embedder in ((f"aligner:linear,target=[{TARGET}]", "hashed"), ("nearest", TARGET)):
+        done = invoke("train", attack, "--texts", texts_file, "--embedder", embedder, "--device",
+                      "cpu", "-o", tmp_path / attack[:7])  # fmt: skip
+        assert done.status == 0, done.err
+    done = invoke(*run)
+    assert done.status == 0, done.err
+    with (tmp_path / "results" / "leaderboard.csv").open() as file:
+        rows = {row["attack"].partition(":")[0]: row for row in csv.DictReader(file)}
+    assert set(rows) == {"silent", "nearest", "prior", "aligner"}
+    assert rows["aligner"]["attack"].count("checkpoint=") == 2
+    assert float(rows["aligner"]["token_f1"]) > float(rows["prior"]["token_f1"])
+    assert rows["aligner"]["bleu_norm_prior"] == rows["prior"]["bleu_norm"]
+
+
+def test_training_with_a_parameter_of_run_is_refused(invoke: Invoke, texts_file: Path) -> None:
+    refused(invoke("train", SPELLED, "--texts", texts_file), "inverter is for run")
