@@ -3,8 +3,8 @@
 Clusters of either side are matched by how they lie to one another (a quadratic assignment),
 the matched centres are anchors by which vectors of both sides can be compared, and a
 rotation is fitted to averages of what is closest, over and over. Ours differs: all this is
-begun in the first principal axes and from several starts, among them axis to axis as their
-skewness says (Hoshen and Wolf 2018 match principal axes); only the start that ends with the
+begun in the first principal axes (as Hoshen and Wolf 2018 do) and from several starts, among
+them rotations of one side's third moments onto the other's; only the start that ends with the
 closest neighbours, for which no pair is needed, is carried on in all dimensions; the better
 half of the matchings is kept; and fewer neighbours are averaged as the rotation gets better.
 """
@@ -35,7 +35,7 @@ class Plan:
     Args:
         axes: Principal axes of either side in which it begins.
         by_anchors: Starts from matched clusters.
-        by_axes: Starts from matched axes; all but the first turn some of them round.
+        by_moments: Starts from third moments, beginning with axes turned round at random.
         matchings: Clusterings of either side for a start; the better half is kept.
         restarts: Of each assignment, from random permutations.
         clusters: Of either side.
@@ -47,13 +47,13 @@ class Plan:
     """
 
     axes: int = 32
-    by_anchors: int = 6
-    by_axes: int = 18
+    by_anchors: int = 4
+    by_moments: int = 8
     matchings: int = 10
     restarts: int = 10
     clusters: int = 20
     sample: int = 3000
-    first_fits: int = 30
+    first_fits: int = 20
     fits: int = 40
     neighbours: int = 50
     fine_clusters: int = 500
@@ -114,29 +114,49 @@ def _begun(
     left: Array, right: Array, plan: Plan, rng: np.random.Generator
 ) -> tuple[Array, list[float]]:
     """Return the best start's rotation, in all dimensions, and how close each start came."""
-    sides, axes, skews = [], [], []
+    sides, axes, moments = [], [], []
     for side in (left, right):
-        rows = side[rng.permutation(len(side))[: plan.sample]]
-        found = np.linalg.eigh(side.T @ side)[1][:, ::-1][:, : plan.axes]  # (d, r)
-        along = side @ found
-        skews.append((along**3).mean(axis=0) / np.maximum(along.std(axis=0), 1e-12) ** 3)
-        axes.append(found)
-        sides.append(unit(rows @ found))
-    starts = [_by_anchors(*sides, plan, rng) for _ in range(plan.by_anchors)]
-    starts += [_by_axes(*skews, first=k == 0, rng=rng) for k in range(plan.by_axes)]
+        axes.append(np.linalg.eigh(side.T @ side)[1][:, ::-1][:, : plan.axes])  # (d, r)
+        along = side @ axes[-1]
+        moments.append(_third_moments(along))
+        sides.append(unit(along[rng.permutation(len(side))[: plan.sample]]))
+    starts = [_by_moments(*moments, rng) for _ in range(plan.by_moments)]
+    starts += [_by_anchors(*sides, plan, rng) for _ in range(plan.by_anchors)]
     ended = [_refined(*sides, start, plan, rng, plan.first_fits) for start in starts]
     fits = [closeness(*sides, rotation) for rotation in ended]
     return axes[0] @ ended[int(np.argmax(fits))] @ axes[1].T, fits
 
 
-def _by_axes(ours: Array, theirs: Array, *, first: bool, rng: np.random.Generator) -> Array:
-    """Return the rotation from each axis to the other side's, turned as their skewness says.
+def _third_moments(rows: Array) -> Array:
+    """Return the mean of all products of three coordinates of ``rows`` (n, r), (r, r, r)."""
+    r = rows.shape[1]
+    # Half way to equal spread: else the first axes alone would count, or the last as much.
+    scaled = rows / np.sqrt(np.maximum(rows.std(axis=0), 1e-12))
+    total = np.zeros((r * r, r))
+    for start in range(0, len(rows), ROWS):
+        part = scaled[start : start + ROWS]
+        total += (part[:, :, None] * part[:, None, :]).reshape(-1, r * r).T @ part
+    return (total / len(rows)).reshape(r, r, r)
 
-    Where both are hardly skewed it says little: all starts but the first then draw.
+
+def _by_moments(ours: Array, theirs: Array, rng: np.random.Generator) -> Array:
+    """Return a rotation of one side's third moments (r, r, r) onto the other's.
+
+    First every axis is matched with its like, turned round where that brings the moments
+    closer; then each step turns to what the moments, seen through the last rotation, say.
     """
-    agreed = np.sqrt(np.abs(ours * theirs))
-    turned = rng.random(len(ours)) < (0.0 if first else 0.5) * np.exp(-agreed / 0.1)
-    rotation: Array = np.diag(np.where(ours * theirs < 0, -1.0, 1.0) * np.where(turned, -1, 1))
+    products = ours * theirs
+    signs = rng.choice([-1.0, 1.0], size=len(ours))
+    for _ in range(20):
+        for axis in rng.permutation(len(signs)):
+            # Each product of three is counted at the three places where the axis may stand.
+            without = np.where(np.arange(len(signs)) == axis, 0.0, signs)
+            pull = 3 * without @ products[axis] @ without + products[axis, axis, axis]
+            signs[axis] = 1.0 if pull >= 0 else -1.0
+    rotation: Array = np.diag(signs)
+    for _ in range(60):
+        seen = np.tensordot(np.tensordot(ours, rotation, (2, 0)), rotation, (1, 0))  # (r, r, r)
+        rotation = _orthogonal(rotation + _orthogonal(np.tensordot(seen, theirs, ((1, 2),) * 2)))
     return rotation
 
 
