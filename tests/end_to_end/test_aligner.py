@@ -5,6 +5,8 @@ from __future__ import annotations
 import csv
 from pathlib import Path
 
+import pytest
+
 from end_to_end.commands import Invoke, refused
 
 TARGET = "hashed:dim=48"
@@ -34,6 +36,18 @@ def test_a_transfer_is_trained_and_run(
     assert rows["aligner"]["attack"].count("checkpoint=") == 2
     assert float(rows["aligner"]["token_f1"]) > float(rows["prior"]["token_f1"])
     assert rows["aligner"]["bleu_norm_prior"] == rows["prior"]["bleu_norm"]
+
+
+@pytest.mark.slow
+def test_on_the_demo_all_that_it_needs_is_trained_on_the_spot(
+    invoke: Invoke, tmp_path: Path
+) -> None:
+    done = invoke("run", "--dataset", "demo-nq", "--embedder", "hashed", "--device", "cpu",
+                  "--n-texts", 5, "--attack", SPELLED, "-o", tmp_path / "results")  # fmt: skip
+    assert done.status == 0, done.err
+    with (tmp_path / "results" / "leaderboard.csv").open() as file:
+        rows = {row["attack"].partition(":")[0]: row for row in csv.DictReader(file)}
+    assert float(rows["aligner"]["token_f1"]) > float(rows["prior"]["token_f1"])
 
 
 def test_training_with_a_parameter_of_run_is_refused(invoke: Invoke, texts_file: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from itertools import product
 from pathlib import Path
 
@@ -193,6 +194,23 @@ class TestWhichCheckpointIsUsed:
         attack = parse(f'nearest:checkpoint="{place / "nearest"}"')
         with pytest.raises(SpaceMismatch, match="put an aligner between"):
             finder.resolve(attack)
+
+
+def test_on_a_demo_corpus_each_is_trained_for_the_space_it_inverts(
+    finder: CheckpointFinder, registry: Registry, known: list[str], tmp_path: Path
+) -> None:
+    lessons = {
+        name: Lesson(attack=name, texts=known, trained_on="demo") for name in ("aligner", "nearest")
+    }
+    demo = replace(finder, shelves=Shelves(), demo_lessons=lessons, demo_folder=tmp_path)
+    found = demo.resolve(spelled("linear", registry, pairs="400"))
+    taught = {
+        lesson.attack: (lesson.embedder, dict(lesson.taught)) for lesson in found.lessons.values()
+    }
+    assert taught == {
+        "aligner": ("", {"method": "linear", "pairs": "400", "target": parse(TARGET)}),
+        "nearest": (TARGET, {}),
+    }
 
 
 def test_spaces_are_checked_where_the_nested_attack_inverts(
