@@ -136,7 +136,7 @@ class CheckpointFinder:
         notices: list[str] = []
         carriers: list[str] = []
         for key, value in attack.named.items():
-            if is_attack(self.registry, value):
+            if is_attack(value, self.registry):
                 inner = self._within(attack).resolve(value)
                 named[key], shown[key] = inner.spelling, parse(inner.label)
                 lessons |= inner.lessons
@@ -252,11 +252,11 @@ def check_space(registry: Registry, context: BuildContext, attack: Spelling, spa
     if inner is not None:
         space = registry.build("embedders", inner, context).space
     for value in attack.named.values():
-        if is_attack(registry, value):
+        if is_attack(value, registry):
             check_space(registry, context, value, space)
 
 
-def is_attack(registry: Registry, value: Value) -> TypeGuard[Spelling]:
+def is_attack(value: Value, registry: Registry) -> TypeGuard[Spelling]:
     """Return whether the value of an attack's parameter is another attack."""
     return isinstance(value, Spelling) and registry.nested_kind("attacks", value) == "attacks"
 

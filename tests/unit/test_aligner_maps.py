@@ -59,9 +59,10 @@ class TestFromPairs:
         self, method: str, dims: tuple[int, int], sides: tuple[Vectors, Vectors]
     ) -> None:
         a = sides[0][:, : min(dims)]
-        x = np.pad(a, ((0, 0), (0, dims[0] - a.shape[1])))
-        y = np.pad(a @ rotation(min(dims), seed=2), ((0, 0), (0, dims[1] - a.shape[1])))
-        y = y.astype(np.float32)
+        x, y = (
+            np.pad(side, ((0, 0), (0, dim - min(dims)))).astype(np.float32)
+            for side, dim in zip((a, a @ rotation(min(dims), seed=2)), dims, strict=True)
+        )
         found = PAIRED[method](x[:KNOWN], y[:KNOWN])
         np.testing.assert_allclose(found.apply(x[-50:]), y[-50:], atol=1e-3)
         facts = facts_of(found.apply(x[-50:]), x[-50:], y[-50:])

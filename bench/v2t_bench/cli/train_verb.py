@@ -22,6 +22,7 @@ from v2t_bench.training_text import Titles
 
 if TYPE_CHECKING:
     from v2t_bench.lesson import Lesson
+    from v2t_bench.registry import Registry
 
 DEV_TEXTS = 1000
 # Given as options, and fields of a lesson by the same name.
@@ -163,9 +164,8 @@ def _one_line(ctx: click.Context, param: click.Parameter, given: str) -> str:
 @machine_options
 @click.pass_context
 def command(ctx: click.Context, /, **given: Any) -> None:
-    """Train ATTACK on texts, test it on some that are held back, and keep it for run.
+    """Train ATTACK, spelled with what training decides, on texts, test it on some that are held back, and keep it for run.
 
-    Of one whose training depends on parameters they are spelled as for run.
     Started again with the same arguments, a training that was stopped goes on.
 
     \b
@@ -173,18 +173,15 @@ def command(ctx: click.Context, /, **given: Any) -> None:
 
     On several GPUs: accelerate launch -m v2t_bench train vec2text ...
     """  # noqa: D301 - click's marker for a paragraph it must not wrap
-    from v2t_bench.lesson import to_be_taught
     from v2t_bench.processes import Processes
     from v2t_bench.registry import discover
     from v2t_bench.release import trained_against
-    from v2t_bench.spelling import parse
     from v2t_bench.training import Lesson, School
     from v2t_bench.vectors import VectorCache
 
     registry = discover()
-    spelled = parse(given["attack"])
-    entry = registry.entry("attacks", spelled.name)
-    given |= {"attack": spelled.name, "taught": to_be_taught(registry, spelled)}
+    given |= _taught(registry, given["attack"])
+    entry = registry.entry("attacks", given["attack"])
     given |= _settings(ctx, entry.recipe, given)
     if given["steps"] is not None and given["minutes"] is not None:
         raise click.UsageError("give --steps or --minutes, not both")
@@ -232,6 +229,15 @@ def _usual_place(lesson: Lesson, embedder: Embedder, cache: Path) -> Path:
 
     stem, mark = lesson.trained_on.partition(".")[0], content_hash(lesson.identity(embedder))[:8]
     return cache / "checkpoints" / f"{lesson.attack}-{stem}-{lesson.max_tokens}-{mark}"
+
+
+def _taught(registry: Registry, text: str) -> dict[str, Any]:
+    """Return the attack's name, and the parameters that training decides."""
+    from v2t_bench.lesson import to_be_taught
+    from v2t_bench.spelling import parse
+
+    spelled = parse(text)
+    return {"attack": spelled.name, "taught": to_be_taught(registry, spelled)}
 
 
 def _texts(given: Mapping[str, Any], say: Callable[[str], None]) -> tuple[Sequence[str], str]:

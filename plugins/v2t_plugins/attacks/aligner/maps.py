@@ -81,7 +81,8 @@ class AffineMap:
 
 def unit(rows: Array) -> Array:
     """Return ``rows`` (n, d) at length 1; those without a direction stay near 0."""
-    return rows / np.maximum(np.linalg.norm(rows, axis=1, keepdims=True), SHORTEST)
+    scaled: Array = rows / np.maximum(np.linalg.norm(rows, axis=1, keepdims=True), SHORTEST)
+    return scaled
 
 
 def usable(*sides: Vectors, who: str) -> NDArray[np.bool_]:

@@ -114,17 +114,22 @@ def _begun(
     left: Array, right: Array, plan: Plan, rng: np.random.Generator
 ) -> tuple[Array, list[float]]:
     """Return the best start's rotation, in all dimensions, and how close each start came."""
-    sides, axes, moments = [], [], []
-    for side in (left, right):
-        axes.append(np.linalg.eigh(side.T @ side)[1][:, ::-1][:, : plan.axes])  # (d, r)
-        along = side @ axes[-1]
-        moments.append(_third_moments(along))
-        sides.append(unit(along[rng.permutation(len(side))[: plan.sample]]))
-    starts = [_by_moments(*moments, rng) for _ in range(plan.by_moments)]
-    starts += [_by_anchors(*sides, plan, rng) for _ in range(plan.by_anchors)]
-    ended = [_refined(*sides, start, plan, rng, plan.first_fits) for start in starts]
-    fits = [closeness(*sides, rotation) for rotation in ended]
-    return axes[0] @ ended[int(np.argmax(fits))] @ axes[1].T, fits
+    (ours, our_axes, our_moments), (theirs, their_axes, their_moments) = (
+        _in_axes(side, plan, rng) for side in (left, right)
+    )
+    starts = [_by_moments(our_moments, their_moments, rng) for _ in range(plan.by_moments)]
+    starts += [_by_anchors(ours, theirs, plan, rng) for _ in range(plan.by_anchors)]
+    ended = [_refined(ours, theirs, start, plan, rng, plan.first_fits) for start in starts]
+    fits = [closeness(ours, theirs, rotation) for rotation in ended]
+    return our_axes @ ended[int(np.argmax(fits))] @ their_axes.T, fits
+
+
+def _in_axes(side: Array, plan: Plan, rng: np.random.Generator) -> tuple[Array, Array, Array]:
+    """Return a sample along the principal axes (m, r), the axes (d, r), and third moments."""
+    axes = np.linalg.eigh(side.T @ side)[1][:, ::-1][:, : plan.axes]
+    along = side @ axes
+    sample = unit(along[rng.permutation(len(side))[: plan.sample]])
+    return sample, axes, _third_moments(along)
 
 
 def _third_moments(rows: Array) -> Array:
@@ -167,8 +172,10 @@ def _by_anchors(left: Array, right: Array, plan: Plan, rng: np.random.Generator)
     kept = found[: max(1, len(found) // 2)]
     anchors = [unit(np.concatenate([matching[side] for matching in kept])) for side in (1, 2)]
     # How close a vector lies to each anchor, (n, anchors).
-    seen = [unit(_standard(rows @ a.T)) for rows, a in zip((left, right), anchors, strict=True)]
-    return _rotation(left, _averages(*seen, right, _count(plan, right, 1.0)))
+    ours, theirs = (
+        unit(_standard(rows @ a.T)) for rows, a in zip((left, right), anchors, strict=True)
+    )
+    return _rotation(left, _averages(ours, theirs, right, _count(plan, right, 1.0)))
 
 
 def _standard(rows: Array) -> Array:
@@ -203,15 +210,18 @@ def _matched(
 
 
 def _clustered(rows: Array, k: int, rng: np.random.Generator, start: Array | None = None) -> Array:
-    """Return ``k`` centres of ``rows`` by k-means, (k, d)."""
-    from scipy.cluster.vq import kmeans2
-
-    given: Any = rows, (k if start is None else start)
-    centres, _ = kmeans2(
-        *given, iter=15, minit="++" if start is None else "matrix", missing="warn", rng=rng
-    )
-    found: Array = centres
-    return found
+    """Return ``k`` centres of ``rows`` by k-means, (k, d); one that loses its rows stays."""
+    centres = rows[rng.permutation(len(rows))[:k]] if start is None else start
+    for _ in range(15):
+        # The closest centre: the distance without what is the same for all of them.
+        halved = np.square(centres).sum(axis=1) / 2
+        nearest = np.concatenate([(s - halved).argmax(axis=1) for _, s in _compared(rows, centres)])
+        counts = np.bincount(nearest, minlength=k)
+        sums = np.zeros_like(centres)
+        np.add.at(sums, nearest, rows)
+        kept = counts > 0
+        centres = np.where(kept[:, None], sums / np.maximum(counts, 1)[:, None], centres)
+    return centres
 
 
 def _refined(
