@@ -164,7 +164,7 @@ def _one_line(ctx: click.Context, param: click.Parameter, given: str) -> str:
 @machine_options
 @click.pass_context
 def command(ctx: click.Context, /, **given: Any) -> None:
-    """Train ATTACK, spelled with what training decides, on texts, test it on some that are held back, and keep it for run.
+    """Train ATTACK on texts, test it on some that are held back, and keep it for run.
 
     Started again with the same arguments, a training that was stopped goes on.
 
