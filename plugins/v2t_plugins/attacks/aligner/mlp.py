@@ -150,11 +150,13 @@ def fit_mlp(
     hidden = HIDDEN[context.size]
     with seeded(context.seed, "aligner weights"):
         bend = Bend(dim=x.shape[1], hidden=hidden, target_dim=y.shape[1])
+    last = bend.layers[-1]
+    assert isinstance(last, nn.Linear)
     with torch.no_grad():
         bend.centre.copy_(torch.from_numpy(x[known].mean(axis=0)))
         bend.spread.fill_(max(float((x[known] - x[known].mean(axis=0)).std()), 1e-6))
-        bend.layers[-1].weight.mul_(0.1)
-        bend.layers[-1].bias.zero_()
+        last.weight.mul_(0.1)
+        last.bias.zero_()
     batch_size = context.batch_size or BATCH_SIZE
     steps = context.steps
     if steps is None and context.minutes is None:

@@ -52,6 +52,7 @@ class Translator(nn.Module):
 
     def __init__(self, *, dims: tuple[int, int], hidden: int) -> None:
         super().__init__()
+        self.hidden = hidden
         latent = max(dims)
         self.into = nn.ModuleList(Block(dim=d, hidden=hidden, out=latent) for d in dims)
         self.backbone = Block(dim=latent, hidden=hidden, out=latent)

@@ -112,9 +112,9 @@ class TranslatedMap:
             tensors[f"centre.{number}"] = torch.from_numpy(side.centre.astype(np.float32))
             tensors[f"axes.{number}"] = torch.from_numpy(side.axes.astype(np.float32).copy())
         save_tensors(folder / NETWORK, tensors)
-        first = self.translator.backbone.layers[0]
+        hidden = self.translator.hidden
         lengths = [side.length for side in self.sides]
-        write_json(folder / SETTINGS, {"hidden": first.out_features, "lengths": lengths})
+        write_json(folder / SETTINGS, {"hidden": hidden, "lengths": lengths})
 
     @classmethod
     def load(cls, folder: Path) -> TranslatedMap:
