@@ -83,7 +83,9 @@ class BentMap:
     def apply(self, vectors: Vectors) -> Vectors:
         """Return ``vectors`` (n, d) in the other space, (n, d')."""
         missed = self.bend.missed(torch.from_numpy(np.ascontiguousarray(vectors)))
-        mapped: Vectors = self.linear.apply(vectors) + np.float32(self.share) * missed.numpy()
+        mapped: Vectors = (self.linear.apply(vectors) + self.share * missed.numpy()).astype(
+            np.float32
+        )
         return mapped
 
     def save(self, folder: Path) -> None:

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import torch
 from torch import Tensor, nn
-from torch.func import functional_call
 from torch.nn import functional
 
-# Of the losses; those of Jha et al. but for a lower one of the cycle, which is met at once
-# where the networks begin near the identity, and a higher one of the space, a mean here.
-RECONSTRUCTION, CYCLE, SPACE, CRITICS = 1.0, 3.0, 10.0, 1.0
+# As in Jha et al., but for the space: there a sum over rows, here a mean.
+WEIGHTS = {"reconstruction": 1.0, "cycle": 10.0, "space": 10.0, "critics": 1.0}
 
 
 class Block(nn.Module):
@@ -68,42 +68,46 @@ class Translator(nn.Module):
         """Return shared vectors (n, l) in a side's space, at length 1."""
         return functional.normalize(self.out[side](latents), dim=1)
 
-    def forward(self, ours: Tensor, theirs: Tensor) -> dict[str, Tensor]:
-        """Return the loss of adapters and backbone plus that of the critics.
+    def made(self, ours: Tensor, theirs: Tensor) -> tuple[list[Tensor], list[Tensor]]:
+        """Return both sides' latent vectors, and each side's vectors as made from the other's."""
+        latents = [self.latent(ours, 0), self.latent(theirs, 1)]
+        return latents, [self.written(latents[1 - side], side) for side in (0, 1)]
 
-        Neither has a gradient in the other's weights: critics are held still where they are
-        to be deceived, and see what was made without what made it where they learn.
+    def judgement(
+        self, ours: Tensor, theirs: Tensor, latents: Sequence[Tensor], made: Sequence[Tensor]
+    ) -> Tensor:
+        """Return the loss of the critics; what made the vectors has no gradient of it.
+
+        Least squares: 0 for what is real, 1 for what was made; of latents, for a side each.
         """
-        real = (ours, theirs)
-        latents = [self.latent(rows, side) for side, rows in enumerate(real)]
-        made = [self.written(latents[1 - side], side) for side in (0, 1)]
-        again = [self.written(latents[side], side) for side in (0, 1)]
-        back = [self.written(self.latent(made[1 - side], 1 - side), side) for side in (0, 1)]
         loss = ours.new_zeros(())
-        for side in (0, 1):
-            loss = loss + RECONSTRUCTION * _apart(again[side], real[side])
-            loss = loss + CYCLE * _apart(back[side], real[side])
-            gram = real[side] @ real[side].T
-            moved = made[1 - side] @ made[1 - side].T
-            loss = loss + SPACE * (gram - moved).abs().mean()
-            loss = loss + CRITICS / 2 * self._still(side, made[side]).square().mean()
-        loss = loss + CRITICS / 2 * (
-            self._still(2, latents[0]).square().mean()
-            + (self._still(2, latents[1]) - 1).square().mean()
-        )
-        judged = [(real[0], made[0]), (real[1], made[1]), (latents[1], latents[0])]
-        # Least squares: 0 for what is real, 1 for what was made; of latents, for a side each.
+        judged = [(ours, made[0]), (theirs, made[1]), (latents[1], latents[0])]
         for critic, (first, second) in zip(self.critics, judged, strict=True):
             loss = loss + critic(first.detach()).square().mean() / 2
             loss = loss + (critic(second.detach()) - 1).square().mean() / 2
-        return {"loss": loss}
+        return loss
 
-    def _still(self, number: int, rows: Tensor) -> Tensor:
-        """Return what a critic says of ``rows``, without a gradient in its weights."""
-        critic = self.critics[number]
-        weights = {name: value.detach() for name, value in critic.named_parameters()}
-        said: Tensor = functional_call(critic, weights, (rows,))
-        return said
+    def forward(
+        self, ours: Tensor, theirs: Tensor, latents: Sequence[Tensor], made: Sequence[Tensor]
+    ) -> dict[str, Tensor]:
+        """Return the losses of adapters and backbone, weighted, and their sum as ``loss``."""
+        real = (ours, theirs)
+        zero = ours.new_zeros(())
+        losses = {"reconstruction": zero, "cycle": zero, "space": zero, "critics": zero}
+        for side in (0, 1):
+            again = self.written(latents[side], side)
+            back = self.written(self.latent(made[1 - side], 1 - side), side)
+            moved = real[side] @ real[side].T - made[1 - side] @ made[1 - side].T
+            losses["reconstruction"] = losses["reconstruction"] + _apart(again, real[side])
+            losses["cycle"] = losses["cycle"] + _apart(back, real[side])
+            losses["space"] = losses["space"] + moved.abs().mean()
+            said = self.critics[side](made[side])
+            losses["critics"] = losses["critics"] + said.square().mean() / 2
+        of_latents = [self.critics[2](latent) for latent in latents]
+        deceived = of_latents[0].square().mean() + (of_latents[1] - 1).square().mean()
+        losses["critics"] = losses["critics"] + deceived / 2
+        losses = {name: WEIGHTS[name] * value for name, value in losses.items()}
+        return {**losses, "loss": torch.stack(list(losses.values())).sum()}
 
 
 def _apart(first: Tensor, second: Tensor) -> Tensor:
