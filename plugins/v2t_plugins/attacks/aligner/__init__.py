@@ -1,9 +1,9 @@
 """Attack a space that has no inverter by bringing its vectors to one that has.
 
-``linear`` is the aligner of "Squeezing more out of Vec2Text" (Stav et al. 2025) by ridge
-regression in closed form instead of gradient steps, with the means taken off first. ALGEN
-(Chen et al. 2025) is a decoder trained in the target's space behind ``linear`` from a few
-pairs: ``aligner:linear,target=<embedder>,inverter=[gpt2],pairs=1000`` where such a decoder is
+``linear`` is the aligner of "Squeezing more out of Vec2Text" by ridge regression in closed
+form instead of gradient steps, with the means taken off first. ALGEN (Chen et al. 2025) is a
+decoder trained in the target's space behind ``linear`` from a few pairs:
+``aligner:linear,target=<embedder>,inverter=[gpt2],pairs=1000`` where such a decoder is
 installed. ``procrustes`` turns, scales and shifts; ``mlp`` adds a small network to ``linear``.
 ``mini_vec2vec`` (Dar 2025) and ``vec2vec`` (Jha et al. 2025) need no pairs.
 """
@@ -199,7 +199,7 @@ def v2t_attacks() -> Iterator[Recipe[Attack]]:
     yield Recipe(
         name="aligner",
         build=Aligner,
-        source="Stav et al. 2025 (linear), Chen et al. 2025 (ALGEN), Dar 2025, Jha et al. 2025",
+        source="Squeezing more out of Vec2Text (linear), Dar 2025, Jha et al. 2025",
         learned=True,
         taught=("method", "target", "pairs"),
         inner_embedder="target",
