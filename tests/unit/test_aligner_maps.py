@@ -59,10 +59,8 @@ class TestFromPairs:
         self, method: str, dims: tuple[int, int], sides: tuple[Vectors, Vectors]
     ) -> None:
         a = sides[0][:, : min(dims)]
-        x, y = (
-            np.pad(side, ((0, 0), (0, dim - min(dims)))).astype(np.float32)
-            for side, dim in zip((a, a @ rotation(min(dims), seed=2)), dims, strict=True)
-        )
+        x, y = (np.zeros((len(a), dim), np.float32) for dim in dims)
+        x[:, : a.shape[1]], y[:, : a.shape[1]] = a, a @ rotation(min(dims), seed=2)
         found = PAIRED[method](x[:KNOWN], y[:KNOWN])
         np.testing.assert_allclose(found.apply(x[-50:]), y[-50:], atol=1e-3)
         facts = facts_of(found.apply(x[-50:]), x[-50:], y[-50:])

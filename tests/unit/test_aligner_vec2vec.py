@@ -54,7 +54,7 @@ def test_every_loss_is_nothing_for_what_is_perfect_but_that_of_the_critics() -> 
         translator = Translator(dims=(4, 4), hidden=8)
         rows = torch.nn.functional.normalize(torch.randn(5, 4), dim=1)
     for block in (*translator.into, translator.backbone, *translator.out):
-        torch.nn.init.zeros_(block.layers[-1].weight)  # type: ignore[union-attr, index, arg-type]
+        torch.nn.init.zeros_(block.layers[-1].weight)
     losses = translator(rows, rows, *translator.made(rows, rows))
     for name in ("reconstruction", "cycle", "space"):
         assert float(losses[name].detach()) == pytest.approx(0, abs=1e-5)
