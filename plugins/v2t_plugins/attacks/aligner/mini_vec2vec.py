@@ -35,7 +35,8 @@ class Plan:
     Args:
         axes: Principal axes of either side in which it begins.
         by_anchors: Starts from matched clusters.
-        by_moments: Starts from third moments, beginning with axes turned round at random.
+        by_moments: Starts from third moments: the best of ``tries``.
+        tries: How often the moments are matched, from axes turned round at random.
         matchings: Clusterings of either side for a start; the better half is kept.
         restarts: Of each assignment, from random permutations.
         clusters: Of either side.
@@ -49,6 +50,7 @@ class Plan:
     axes: int = 32
     by_anchors: int = 4
     by_moments: int = 8
+    tries: int = 24
     matchings: int = 10
     restarts: int = 10
     clusters: int = 20
@@ -117,7 +119,9 @@ def _begun(
     (ours, our_axes, our_moments), (theirs, their_axes, their_moments) = (
         _in_axes(side, plan, rng) for side in (left, right)
     )
-    starts = [_by_moments(our_moments, their_moments, rng) for _ in range(plan.by_moments)]
+    tried = [_by_moments(our_moments, their_moments, rng) for _ in range(plan.tries)]
+    tried.sort(key=lambda found: -found[0])
+    starts = [rotation for _, rotation in tried[: plan.by_moments]]
     starts += [_by_anchors(ours, theirs, plan, rng) for _ in range(plan.by_anchors)]
     ended = [_refined(ours, theirs, start, plan, rng, plan.first_fits) for start in starts]
     fits = [closeness(ours, theirs, rotation) for rotation in ended]
@@ -144,8 +148,8 @@ def _third_moments(rows: Array) -> Array:
     return (total / len(rows)).reshape(r, r, r)
 
 
-def _by_moments(ours: Array, theirs: Array, rng: np.random.Generator) -> Array:
-    """Return a rotation of one side's third moments (r, r, r) onto the other's.
+def _by_moments(ours: Array, theirs: Array, rng: np.random.Generator) -> tuple[float, Array]:
+    """Return a rotation of one side's third moments (r, r, r) onto the other's, and their product.
 
     First every axis is matched with its like, turned round where that brings the moments
     closer; then each step turns to what the moments, seen through the last rotation, say.
@@ -159,10 +163,13 @@ def _by_moments(ours: Array, theirs: Array, rng: np.random.Generator) -> Array:
             pull = 3 * without @ products[axis] @ without + products[axis, axis, axis]
             signs[axis] = 1.0 if pull >= 0 else -1.0
     rotation: Array = np.diag(signs)
+    product = 0.0
     for _ in range(60):
         seen = np.tensordot(np.tensordot(ours, rotation, (2, 0)), rotation, (1, 0))  # (r, r, r)
-        rotation = _orthogonal(rotation + _orthogonal(np.tensordot(seen, theirs, ((1, 2),) * 2)))
-    return rotation
+        pull = np.tensordot(seen, theirs, ((1, 2),) * 2)
+        product = float((pull * rotation).sum())
+        rotation = _orthogonal(rotation + _orthogonal(pull))
+    return product, rotation
 
 
 def _by_anchors(left: Array, right: Array, plan: Plan, rng: np.random.Generator) -> Array:
