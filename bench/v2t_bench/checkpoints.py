@@ -6,7 +6,7 @@ A package that carries checkpoints reads their records by `checkpoints_in`.
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any, Literal
@@ -47,6 +47,9 @@ class CheckpointRecord(BaseModel):
     defense: str = ""
     # Of the attacker's own secret; the owner's comes from the seed of an experiment.
     defense_seed: int | None = None
+    # Parameters of the attack that training decided, and what it measured of itself.
+    taught: dict[str, str] = Field(default_factory=dict)
+    facts: dict[str, Any] = Field(default_factory=dict)
     recipe: dict[str, Any]
     scores: dict[str, Any]
     curve: list[dict[str, Any]]
@@ -132,6 +135,7 @@ def _described(record: CheckpointRecord, folder: Path) -> Checkpoint:
         identity=f"{folder.resolve().name}@{content_hash(record.files)[:12]}",
         embedder=record.embedder,
         texts_sha256=str(record.texts.get("sha256", "")),
+        taught=record.taught,
     )
 
 
@@ -188,8 +192,11 @@ def fitting(
     space: Space,
     max_tokens: int,
     demo: bool = False,
+    taught: Mapping[str, str] | None = None,
 ) -> list[Checkpoint]:
     """Return the checkpoints for clean vectors of that space that serve that length.
+
+    ``taught`` holds the parameters that training decides.
 
     Those trained on the demo texts serve the demo corpora and nothing else: only they are
     returned with ``demo``, and only the others without.
@@ -201,15 +208,18 @@ def fitting(
         and checkpoint.space == space
         and checkpoint.serves(max_tokens)
         and not checkpoint.defense
+        and dict(checkpoint.taught) == dict(taught or {})
         and (checkpoint.trained_on == DEMO) == demo
     ]
 
 
-def check_fits(checkpoint: Checkpoint, *, attack: str, space: Space) -> None:
-    """Refuse a checkpoint of another attack or space.
+def check_fits(
+    checkpoint: Checkpoint, *, attack: str, space: Space, taught: Mapping[str, str] | None = None
+) -> None:
+    """Refuse a checkpoint of another attack or space, or trained with other parameters.
 
     Raises:
-        BadInput: another attack's.
+        BadInput: another attack's, or of other parameters that training decides.
         SpaceMismatch: another space's; what differs is named.
     """
     if checkpoint.attack != attack:
@@ -224,8 +234,15 @@ def check_fits(checkpoint: Checkpoint, *, attack: str, space: Space) -> None:
         )
         raise SpaceMismatch(
             f"{place(checkpoint)} was trained on another space than the embedder's ({described}); "
-            "choose its embedder, or train one for this space"
+            "choose its embedder, train one for this space, or put an aligner between"
         )
+    for name, wanted in (taught or {}).items():
+        theirs_is = checkpoint.taught.get(name, "none")
+        if theirs_is != wanted:
+            raise BadInput(
+                f"{place(checkpoint)} was trained with {name}={theirs_is}, not {name}={wanted}; "
+                "spell it as it was trained, or train another"
+            )
 
 
 def one_of(candidates: Sequence[Checkpoint], attack: str) -> Checkpoint | None:

@@ -272,10 +272,13 @@ class TrainReport:
     Args:
         recipe: Everything that was decided, defaults included, as plain JSON values.
         curve: One record an evaluation or a logging step, as plain JSON values.
+        facts: What the attack measured of itself on texts that it set aside, as plain JSON
+            values; None where there is nothing to measure.
     """
 
     recipe: Mapping[str, Any]
     curve: Sequence[Mapping[str, Any]] = ()
+    facts: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -370,6 +373,12 @@ class Recipe(Generic[T_co]):
             ``v2t-bench train`` that it sets.
         tested: For learned attacks: parameters, as they are spelled, of the test that ends a
             training, where it would take too long with the default ones.
+        taught: For learned attacks: parameters that training decides. They are spelled for
+            ``v2t-bench train`` as for ``run``, `train` is called on an instance built with
+            them, and a checkpoint fits only where it was trained with the same values.
+        inner_embedder: For attacks that bring vectors to another space: the parameter that
+            spells its embedder. The attacks nested in it then invert that space, and their
+            oracle, which the attack makes, asks that embedder.
         standard: Spellings that ``all`` stands for; default: the bare name, where no
             parameter is required.
         for_tests: Never part of ``all``, and of no use for a published figure.
@@ -385,6 +394,8 @@ class Recipe(Generic[T_co]):
     demo: Mapping[str, Any] = field(default_factory=dict)
     trainings: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     tested: Mapping[str, str] = field(default_factory=dict)
+    taught: tuple[str, ...] = ()
+    inner_embedder: str = ""
     standard: tuple[str, ...] = ()
     for_tests: bool = False
 
@@ -412,6 +423,7 @@ class Checkpoint:
         identity: ``<name>@<12 hex>``: what spellings and tables show for it.
         embedder: How its embedder was spelled in training; shown, and nothing more.
         texts_sha256: `v2t_bench.canonical.hash_texts` of the training texts, or empty.
+        taught: The parameters that training decided, by name, as results show them.
         distribution: ``<name>==<version>`` of the package that carries it, filled in by the
             host; empty for the user's own.
     """
@@ -427,6 +439,7 @@ class Checkpoint:
     identity: str
     embedder: str = ""
     texts_sha256: str = ""
+    taught: Mapping[str, str] = field(default_factory=dict)
     distribution: str = ""
 
     @property

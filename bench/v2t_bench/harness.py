@@ -237,10 +237,14 @@ class Harness:
                     folder.rename(aside)
                     log.warning("%s; the old folder is kept as %s", error, aside)
             self.tell(f"training {lesson.attack} on {len(lesson.texts)} demo texts")
+            embedder, embedder_text = stage.scene.embedder, stage.scene.embedder_text
+            if lesson.embedder:
+                embedder_text = lesson.embedder
+                embedder = self.registry.build("embedders", embedder_text, self.context)
             school = School(
                 registry=self.registry,
-                embedder=stage.scene.embedder,
-                embedder_text=stage.scene.embedder_text,
+                embedder=embedder,
+                embedder_text=embedder_text,
                 context=self.context,
                 cache=self.cache,
                 progress=self.tell,

@@ -115,6 +115,7 @@ class Inverter:
         """
         finder = CheckpointFinder(
             registry=self.registry,
+            context=self.context,
             embedder=self.embedder,
             embedder_text=self.embedder_text,
             max_tokens=self.max_tokens,

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from v2t_bench.canonical import hash_texts
 from v2t_bench.contracts import Embedder, Size
+from v2t_bench.errors import BadParameter
 from v2t_bench.registry import Registry
-from v2t_bench.shown import shown_composition
+from v2t_bench.shown import shown_composition, without_paths
+from v2t_bench.spelling import Spelling, Value
 from v2t_bench.training_text import Titles
 
 
@@ -26,6 +28,9 @@ class Lesson:
             others at a number drawn evenly from here on; None: all at ``max_tokens``.
         fast_vectors: Whether what is trained on is embedded in bfloat16, on a device that is
             faster so.
+        taught: The parameters that training decides, see `Recipe.taught`; canonical.
+        embedder: Of an attack nested in one that brings vectors to another space: how its
+            embedder is spelled. Empty: the one that is attacked.
         size, steps, minutes, seed, batch_size, tokenizer, options: See `TrainContext`.
         defense: The defense it is trained against, or empty for clean vectors.
         defense_seed: Of the secret that the attacker makes up for it.
@@ -43,6 +48,8 @@ class Lesson:
     max_tokens: int = 32
     min_tokens: int | None = None
     fast_vectors: bool = False
+    taught: Mapping[str, Value] = field(default_factory=dict)
+    embedder: str = ""
     size: Size = "small"
     steps: int | None = None
     minutes: float | None = None
@@ -69,6 +76,8 @@ class Lesson:
             unusual["min_tokens"] = self.min_tokens
         if self.fast_vectors:
             unusual["fast_vectors"] = True
+        if self.taught:
+            unusual["taught"] = shown_taught(self.taught)
         return {
             **defended,
             **unusual,
@@ -92,3 +101,43 @@ def demo_lesson(registry: Registry, attack: str, texts: Sequence[str], max_token
     """Return the training on the demo corpora's own training texts, as the recipe sets it."""
     settings = dict(registry.entry("attacks", attack).recipe.demo)
     return Lesson(attack=attack, texts=texts, trained_on="demo", max_tokens=max_tokens, **settings)
+
+
+def taught_by(registry: Registry, attack: Spelling) -> dict[str, Value]:
+    """Return the parameters of ``attack`` that training decides, canonical, defaults filled in.
+
+    Raises:
+        UnknownComponent, BadParameter: it cannot be bound as spelled.
+    """
+    names = registry.entry("attacks", attack.name).recipe.taught
+    if not names:
+        return {}
+    canonical = registry.canonical("attacks", attack).named
+    return {name: canonical[name] for name in names if name in canonical}
+
+
+def to_be_taught(registry: Registry, attack: Spelling) -> dict[str, Value]:
+    """Return `taught_by` of an attack spelled for its training.
+
+    Raises:
+        UnknownComponent, BadParameter: as `taught_by`, or a parameter is given that training
+            does not decide.
+    """
+    taught = taught_by(registry, attack)
+    if attack.positional or attack.named:
+        given = registry.canonical("attacks", attack).named
+        usual = registry.canonical("attacks", Spelling(attack.name, (), taught)).named
+        for name in given:
+            if given[name] != usual.get(name):
+                names = registry.entry("attacks", attack.name).recipe.taught
+                raise BadParameter(
+                    f"train {attack.name}: {name} is for run, training does not decide it; leave "
+                    f"it out (parameters of training: {', '.join(names) or 'none'})"
+                )
+    return taught
+
+
+def shown_taught(taught: Mapping[str, Value]) -> dict[str, str]:
+    """Return the values of parameters that training decides, as results show them."""
+    shown = without_paths(Spelling("taught", (), taught)).named
+    return {name: str(value) for name, value in sorted(shown.items())}

@@ -199,6 +199,7 @@ class Planner:
             }
         return CheckpointFinder(
             registry=self.registry,
+            context=self.context,
             embedder=embedder,
             embedder_text=embedder_text,
             max_tokens=grid.max_tokens,

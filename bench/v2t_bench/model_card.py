@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from v2t_bench.checkpoints import CheckpointRecord
 from v2t_bench.contamination import FILE, ONE_IN, WORDS
+from v2t_bench.spelling import Spelling
 
 if TYPE_CHECKING:
     from v2t_bench.lesson import Lesson
@@ -20,15 +21,17 @@ _NO_MEASURE = ("stage", "step", "learning_rate", "grad_norm")
 
 def model_card(record: CheckpointRecord, lesson: Lesson) -> str:
     """Return the Markdown text that lies beside the weights."""
+    spelled = Spelling(record.attack, (), {**record.taught, "checkpoint": "<this folder>"})
     lines = [
         f"# {record.attack} for {record.embedder}",
         "",
         f"A trained `{record.attack}` attack of v2t-bench: it reads text back out of "
         f"{record.dim}-dimensional vectors. Load it with "
-        f"`--attack {record.attack}:checkpoint=<this folder>`.",
+        f"`--attack {spelled}`.",
         *_section("Data", _data(record, lesson)),
         *_section("Budget", _budget(record, lesson)),
         *_section("Curve", _curve(record.curve)),
+        *(_section("Measured by the attack itself", _facts(record.facts)) if record.facts else ()),
         *_section("Scores on the texts held back", _scores(record.scores)),
         *_section("Limits", _limits(record)),
         *_section(
@@ -121,7 +124,17 @@ def _number(value: Any) -> str:
     return f"{value:.4g}" if isinstance(value, int | float) else "" if value is None else str(value)
 
 
+def _facts(facts: dict[str, Any]) -> list[str]:
+    rows = [
+        f"| {name} | {'n/a' if value is None else _number(value)} |"
+        for name, value in facts.items()
+    ]
+    return ["| what | value |", "|---|---|", *rows]
+
+
 def _scores(scores: dict[str, Any]) -> list[str]:
+    if not scores:
+        return ["None: the attack that is nested in this one writes the texts."]
     return [
         f"`{scores['attack']}`, 95 % intervals",
         "",

@@ -270,7 +270,9 @@ class Registry:
             # A nested component is an attack where it stands in an attack, and so on,
             # unless only another kind has that name.
             if isinstance(value, Spelling):
-                named[key] = self.canonical(self.nested_kind(kind, value), value)
+                is_embedder = key == recipe.inner_embedder
+                inner: Kind = "embedders" if is_embedder else self.nested_kind(kind, value)
+                named[key] = self.canonical(inner, value)
             else:
                 named[key] = _to_text(value)
         return Spelling(spelling.name, (), named, spelling.revision)

@@ -5,13 +5,15 @@ from __future__ import annotations
 import inspect
 import shlex
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import TypeGuard
 
 from v2t_bench.canonical import content_hash, hash_texts
 from v2t_bench.checkpoints import DEMO, check_fits, read_checkpoint
 from v2t_bench.contracts import Attack, BuildContext, Checkpoint, Embedder, Kind, Space
 from v2t_bench.errors import MissingCheckpoint
+from v2t_bench.lesson import shown_taught, taught_by
 from v2t_bench.registry import Registry, spelled_parameters
 from v2t_bench.shelves import Shelves
 from v2t_bench.shown import without_paths
@@ -99,6 +101,7 @@ class CheckpointFinder:
 
     Args:
         registry: Says which attacks are learned.
+        context: Builds the embedders of attacks that bring vectors to another space.
         embedder: The attacked embedder.
         embedder_text: As the user spelled it, for the line to run.
         max_tokens: The length of the attacked texts.
@@ -110,6 +113,7 @@ class CheckpointFinder:
     """
 
     registry: Registry
+    context: BuildContext
     embedder: Embedder
     embedder_text: str
     max_tokens: int
@@ -132,8 +136,8 @@ class CheckpointFinder:
         notices: list[str] = []
         carriers: list[str] = []
         for key, value in attack.named.items():
-            if isinstance(value, Spelling):
-                inner = self.resolve(value)
+            if is_attack(value, self.registry):
+                inner = self._within(attack).resolve(value)
                 named[key], shown[key] = inner.spelling, parse(inner.label)
                 lessons |= inner.lessons
                 flags += inner.flags
@@ -142,7 +146,7 @@ class CheckpointFinder:
         recipe = self.registry.entry("attacks", attack.name).recipe
         if recipe.learned and not any(key in attack.named for key in recipe.own_weights):
             given = attack.named.get("checkpoint")
-            found = self._find(attack.name, None if given is None else str(given))
+            found = self._find(attack, None if given is None else str(given))
             checkpoint = found.checkpoint
             named["checkpoint"], shown["checkpoint"] = str(checkpoint.folder), checkpoint.identity
             if found.lesson is not None:
@@ -167,18 +171,32 @@ class CheckpointFinder:
             flags.append(f"{TRAINED_AGAINST}{checkpoint.defense}")
         return flags
 
-    def _find(self, attack: str, given: str | None) -> _Found:
-        space = self.embedder.space
+    def _within(self, attack: Spelling) -> CheckpointFinder:
+        """Return the finder for the attacks nested in ``attack``, of the embedder they invert."""
+        inner = inner_embedder(self.registry, attack)
+        if inner is None:
+            return self
+        embedder: Embedder = self.registry.build("embedders", inner, self.context)
+        lessons = {
+            name: replace(lesson, embedder=str(inner)) for name, lesson in self.demo_lessons.items()
+        }
+        return replace(self, embedder=embedder, embedder_text=str(inner), demo_lessons=lessons)
+
+    def _find(self, spelling: Spelling, given: str | None) -> _Found:
+        attack, space = spelling.name, self.embedder.space
+        taught = taught_by(self.registry, spelling)
+        shown = shown_taught(taught)
         if given is not None:
             checkpoint = self._given(given, attack)
-            check_fits(checkpoint, attack=attack, space=space)
+            check_fits(checkpoint, attack=attack, space=space, taught=shown)
             return _Found(checkpoint)
         if attack in self.demo_lessons:
-            return self._demo(attack, self.demo_lessons[attack])
-        choice = self.shelves.choose(attack, space, self.max_tokens)
+            return self._demo(attack, replace(self.demo_lessons[attack], taught=taught))
+        choice = self.shelves.choose(attack, space, self.max_tokens, shown)
         if choice.checkpoint is None:
             raise MissingCheckpoint(
-                self.train_line(attack), others=self.shelves.of_other_lengths(attack, space)
+                self.train_line(str(Spelling(attack, (), taught))),
+                others=self.shelves.of_other_lengths(attack, space, shown),
             )
         return _Found(choice.checkpoint, notice=choice.notice)
 
@@ -193,7 +211,10 @@ class CheckpointFinder:
     def _demo(self, attack: str, lesson: Lesson) -> _Found:
         """Return the packaged checkpoint of the demo texts, or the one that is to be trained."""
         space = self.embedder.space
-        choice = self.shelves.choose_demo(attack, space, self.max_tokens, hash_texts(lesson.texts))
+        shown = shown_taught(lesson.taught)
+        choice = self.shelves.choose_demo(
+            attack, space, self.max_tokens, hash_texts(lesson.texts), shown
+        )
         if choice.checkpoint is not None:
             return _Found(choice.checkpoint, notice=choice.notice)
         mark = content_hash(lesson.identity(self.embedder))[:12]
@@ -206,6 +227,7 @@ class CheckpointFinder:
             folder=self.demo_folder / f"demo-{attack}-{mark}",
             # By recipe and not by content: other processors round differently.
             identity=f"demo@{mark}",
+            taught=shown,
         )
         return _Found(planned, lesson, choice.notice)
 
@@ -222,14 +244,27 @@ def check_space(registry: Registry, context: BuildContext, attack: Spelling, spa
     Raises:
         SpaceMismatch: one of them cannot.
     """
-    for value in (attack, *attack.named.values()):
-        if not isinstance(value, Spelling):
-            continue
-        if registry.nested_kind("attacks", value) == "attacks":
-            built: Attack = registry.build("attacks", value, context)
-            check = getattr(built, "check_space", None)
-            if check is not None:
-                check(space)
+    built: Attack = registry.build("attacks", attack, context)
+    check = getattr(built, "check_space", None)
+    if check is not None:
+        check(space)
+    inner = inner_embedder(registry, attack)
+    if inner is not None:
+        space = registry.build("embedders", inner, context).space
+    for value in attack.named.values():
+        if is_attack(value, registry):
+            check_space(registry, context, value, space)
+
+
+def is_attack(value: Value, registry: Registry) -> TypeGuard[Spelling]:
+    """Return whether the value of an attack's parameter is another attack."""
+    return isinstance(value, Spelling) and registry.nested_kind("attacks", value) == "attacks"
+
+
+def inner_embedder(registry: Registry, attack: Spelling) -> Spelling | None:
+    """Return the embedder that attacks nested in ``attack`` invert, if it is another one."""
+    inner = attack.named.get(registry.entry("attacks", attack.name).recipe.inner_embedder)
+    return inner if isinstance(inner, Spelling) else None
 
 
 def missing_lines(errors: Sequence[MissingCheckpoint]) -> MissingCheckpoint:

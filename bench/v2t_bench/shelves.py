@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 import logging
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -46,8 +46,12 @@ class Shelves:
         own = [checkpoint for folder in folders for checkpoint in shelf(folder)]
         return cls(own, registry.checkpoints)
 
-    def choose(self, attack: str, space: Space, max_tokens: int) -> Choice:
+    def choose(
+        self, attack: str, space: Space, max_tokens: int, taught: Mapping[str, str] | None = None
+    ) -> Choice:
         """Return the checkpoint for clean vectors of that space and length.
+
+        ``taught`` holds the parameters that training decides.
 
         The user's own comes before one that a package carries, and the notice says so. Own
         ones that are damaged are left out with a warning.
@@ -56,8 +60,10 @@ class Shelves:
             BadInput: several of the user's own fit, or none of those and several packaged.
             CorruptArtifact: the packaged one that fits is damaged.
         """
-        own = fitting(self.own, attack=attack, space=space, max_tokens=max_tokens)
-        packaged = fitting(self.packaged, attack=attack, space=space, max_tokens=max_tokens)
+        own, packaged = (
+            fitting(known, attack=attack, space=space, max_tokens=max_tokens, taught=taught)
+            for known in (self.own, self.packaged)
+        )
         found = one_of([checkpoint for checkpoint in own if self._is_intact(checkpoint)], attack)
         if found is not None:
             passed_over = [other for other in packaged if other.identity != found.identity]
@@ -68,7 +74,14 @@ class Shelves:
         self.check(found)
         return Choice(found, f"{attack} uses {found.identity} of {found.distribution}")
 
-    def choose_demo(self, attack: str, space: Space, max_tokens: int, texts_sha256: str) -> Choice:
+    def choose_demo(
+        self,
+        attack: str,
+        space: Space,
+        max_tokens: int,
+        texts_sha256: str,
+        taught: Mapping[str, str] | None = None,
+    ) -> Choice:
         """Return the packaged checkpoint for the demo corpora, trained on their present texts.
 
         One whose record says that it learned other texts is left out; the notice warns of it.
@@ -78,7 +91,12 @@ class Shelves:
             CorruptArtifact: the one that fits is damaged.
         """
         candidates = fitting(
-            self.packaged, attack=attack, space=space, max_tokens=max_tokens, demo=True
+            self.packaged,
+            attack=attack,
+            space=space,
+            max_tokens=max_tokens,
+            demo=True,
+            taught=taught,
         )
         current = [c for c in candidates if c.texts_sha256 in ("", texts_sha256)]
         found = one_of(current, attack)
@@ -122,12 +140,20 @@ class Shelves:
         self.check(found[0])
         return found[0]
 
-    def of_other_lengths(self, attack: str, space: Space) -> list[str]:
+    def of_other_lengths(
+        self, attack: str, space: Space, taught: Mapping[str, str] | None = None
+    ) -> list[str]:
         """Return, in words, what there is for clean vectors of that space, whatever its length."""
         return [
             f"{place(checkpoint)} serves {checkpoint.lengths} tokens"
             for checkpoint in (*self.own, *self.packaged)
-            if fitting([checkpoint], attack=attack, space=space, max_tokens=checkpoint.max_tokens)
+            if fitting(
+                [checkpoint],
+                attack=attack,
+                space=space,
+                max_tokens=checkpoint.max_tokens,
+                taught=taught,
+            )
         ]
 
     def check(self, checkpoint: Checkpoint) -> None:

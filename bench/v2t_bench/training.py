@@ -37,6 +37,7 @@ from v2t_bench.errors import BadInput, BadParameter, BrokenPromise
 from v2t_bench.lengths import cut_unlike
 from v2t_bench.lesson import Lesson as Lesson
 from v2t_bench.lesson import demo_lesson as demo_lesson
+from v2t_bench.lesson import shown_taught
 from v2t_bench.model_card import model_card
 from v2t_bench.processes import ALONE, Processes
 from v2t_bench.registry import Registry
@@ -91,7 +92,7 @@ class School:
             defense=trained_against(self.registry, lesson.defense),
             fast_vectors=lesson.fast_vectors and has_fast_bfloat16(self.context.device),
         )
-        attack = self._pupil(lesson.attack)
+        attack = self._pupil(lesson)
         known, held_back, facts = self._split(lesson)
         work, made = self._places(lesson, out)
         release = self._release(lesson, known)
@@ -117,6 +118,8 @@ class School:
             record = CheckpointRecord(
                 **self._circumstances(lesson),
                 texts=facts,
+                taught=shown_taught(lesson.taught),
+                facts=_plain(report.facts),
                 recipe=_plain(report.recipe),
                 scores=scores,
                 curve=[_plain(row) for row in report.curve],
@@ -149,15 +152,16 @@ class School:
             "environment": describe(self.context.device) | {"processes": self.processes.count},
         }
 
-    def _pupil(self, name: str) -> LearnedAttack:
-        recipe = self.registry.entry("attacks", name).recipe
+    def _pupil(self, lesson: Lesson) -> LearnedAttack:
+        recipe = self.registry.entry("attacks", lesson.attack).recipe
         if not recipe.learned:
             learned = [e.recipe.name for e in self.registry.entries("attacks") if e.recipe.learned]
             raise BadParameter(
-                f"attack {name!r} learns nothing and needs no training "
+                f"attack {lesson.attack!r} learns nothing and needs no training "
                 f"(attacks that do: {', '.join(learned)})"
             )
-        attack: LearnedAttack = self.registry.build("attacks", Spelling(name), self.context)
+        spelling = Spelling(lesson.attack, (), lesson.taught)
+        attack: LearnedAttack = self.registry.build("attacks", spelling, self.context)
         return attack
 
     def _split(self, lesson: Lesson) -> tuple[list[str], list[str], dict[str, Any]]:
@@ -265,8 +269,10 @@ class School:
         self, lesson: Lesson, texts: Sequence[str], made: Path, release: Release
     ) -> dict[str, Any]:
         """Return the scores on the texts held back, with the parameters its recipe tests."""
-        tested = self.registry.entry("attacks", lesson.attack).recipe.tested
-        spelling = Spelling(lesson.attack, (), {**tested, "checkpoint": str(made)})
+        recipe = self.registry.entry("attacks", lesson.attack).recipe
+        if recipe.inner_embedder:
+            return {}  # the attack nested in it writes the texts
+        spelling = Spelling(lesson.attack, (), {**recipe.tested, "checkpoint": str(made)})
         attack = self.registry.build("attacks", spelling, self.context)
         embedder = self.embedder
         vectors = release(self.cache.vectors(embedder, texts, "document"), texts)

@@ -2,6 +2,7 @@
 
 # Names, not modules: listing them must import nothing heavy.
 MODULES: tuple[str, ...] = (
+    "v2t_plugins.attacks.aligner",
     "v2t_plugins.attacks.bag_of_words",
     "v2t_plugins.attacks.gpt2",
     "v2t_plugins.attacks.nearest",

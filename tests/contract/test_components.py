@@ -32,7 +32,9 @@ from v2t_bench.conformance.embedders import (
 )
 from v2t_bench.contracts import KINDS, BuildContext, Embedder, Kind, Secret, Vectors
 from v2t_bench.errors import V2TError
+from v2t_bench.lesson import taught_by
 from v2t_bench.registry import Registry, discover
+from v2t_bench.spelling import parse
 from v2t_bench.threat import Oracle
 from v2t_bench.training import Lesson, School
 from v2t_bench.vectors import VectorCache
@@ -50,6 +52,10 @@ EXAMPLES: dict[tuple[Kind, str], tuple[str, ...]] = {
     ("embedders", "static"): ('static:"{tiny_static}"', 'static:"{tiny_model}",dim=8'),
     ("defenses", "none"): ("none",),
     ("defenses", "noise"): ("noise:0", "noise:0.01", "noise:2,on=documents", "noise:2,on=queries"),
+    ("attacks", "aligner"): (
+        'aligner:linear,target=hashed,inverter=[nearest:checkpoint="{nearest}"],'
+        'checkpoint="{aligner}"',
+    ),
     ("attacks", "silent"): ("silent",),
     ("attacks", "nearest"): ('nearest:checkpoint="{nearest}"',),
     ("attacks", "prior"): ('prior:[bow:checkpoint="{bow}"]',),
@@ -76,6 +82,7 @@ OPTIONS: dict[str, dict[str, str]] = {
     "gpt2": {"vocabulary": "400"},
     "vec2text": {"vocabulary": "400", "hypotheses": "20"},
 }
+TAUGHT = {"aligner": "aligner:linear,target=hashed"}
 
 SHIPPED = discover(strangers=())
 
@@ -122,6 +129,7 @@ def fill(
             steps=STEPS.get(name, FEWEST_STEPS),
             batch_size=8,
             options=OPTIONS.get(name, {}),
+            taught=taught_by(registry, parse(TAUGHT.get(name, name))),
         )
         return school.train(lesson, place / name).folder
 

@@ -453,7 +453,11 @@ def test_published_weights_need_no_checkpoint_in_a_plan(
 
     hashed: Embedder = registry.build("embedders", "hashed", context)
     finder = CheckpointFinder(
-        registry=registry, embedder=hashed, embedder_text="hashed", max_tokens=32
+        registry=registry,
+        context=context,
+        embedder=hashed,
+        embedder_text="hashed",
+        max_tokens=32,
     )
     spelling = parse(f"vec2text:published={pair / 'base'},corrector={pair / 'corrector'}")
     resolved = finder.resolve(registry.canonical("attacks", spelling))

@@ -10,7 +10,7 @@ import pytest
 from toy_checkpoint import write_checkpoint
 from v2t_bench.canonical import hash_texts
 from v2t_bench.checkpoints import checkpoint_in
-from v2t_bench.contracts import Checkpoint, Embedder
+from v2t_bench.contracts import BuildContext, Checkpoint, Embedder
 from v2t_bench.errors import MissingCheckpoint, UnknownComponent
 from v2t_bench.lesson import Lesson
 from v2t_bench.registry import Registry
@@ -39,10 +39,15 @@ def demo(embedder: Embedder, tmp_path: Path) -> Checkpoint:
 
 @pytest.fixture
 def finder(
-    registry: Registry, embedder: Embedder, packaged: Checkpoint, demo: Checkpoint
+    registry: Registry,
+    context: BuildContext,
+    embedder: Embedder,
+    packaged: Checkpoint,
+    demo: Checkpoint,
 ) -> CheckpointFinder:
     return CheckpointFinder(
         registry=registry,
+        context=context,
         embedder=embedder,
         embedder_text="hashed",
         max_tokens=16,

@@ -37,7 +37,8 @@ def _tell_component(kind: Kind, name: str) -> None:
         click.echo(f"source: {recipe.source}")
     click.echo(f"spelled: {describe_parameters(recipe)}")
     if recipe.learned:
-        click.echo(f"learned: v2t-bench train {recipe.name} --texts FILE")
+        taught = ":" * bool(recipe.taught) + ",".join(f"{name}=..." for name in recipe.taught)
+        click.echo(f"learned: v2t-bench train {recipe.name}{taught} --texts FILE")
     for name, settings in recipe.trainings.items():
         told = ", ".join(f"{key}={value}" for key, value in settings.items())
         click.echo(f"training recipe {name}: {told}")
@@ -53,6 +54,7 @@ def _tell_checkpoint(name: str) -> None:
     from v2t_bench.environment import cache_folder
     from v2t_bench.registry import discover, unknown
     from v2t_bench.shelves import Shelves
+    from v2t_bench.spelling import Spelling
 
     shelves = Shelves.open([cache_folder() / "checkpoints"], discover())
     known = (*shelves.packaged, *shelves.own)
@@ -64,7 +66,8 @@ def _tell_checkpoint(name: str) -> None:
         click.echo(f"{checkpoint.identity}, in {checkpoint.folder}")
         click.echo(f"from {checkpoint.distribution or 'v2t-bench train'}")
         click.echo(f"serves: {checkpoint.lengths} tokens")
-        click.echo(f"spelled: {checkpoint.attack}:checkpoint={chosen}")
+        named = {**checkpoint.taught, "checkpoint": str(chosen)}
+        click.echo(f"spelled: {Spelling(checkpoint.attack, (), named)}")
         card = checkpoint.folder / "README.md"
         if not card.is_file():
             click.echo("it has no card (README.md)")

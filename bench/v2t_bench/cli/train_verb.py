@@ -22,12 +22,13 @@ from v2t_bench.training_text import Titles
 
 if TYPE_CHECKING:
     from v2t_bench.lesson import Lesson
+    from v2t_bench.registry import Registry
 
 DEV_TEXTS = 1000
 # Given as options, and fields of a lesson by the same name.
 _OF_LESSON = ("attack", "max_tokens", "min_tokens", "fast_vectors", "size", "steps", "minutes",
               "seed", "batch_size", "tokenizer", "options", "defense", "defense_seed", "titles",
-              "text_licence", "text_source")  # fmt: skip
+              "text_licence", "text_source", "taught")  # fmt: skip
 
 
 def _options(ctx: click.Context, param: click.Parameter, given: tuple[str, ...]) -> dict[str, str]:
@@ -179,6 +180,7 @@ def command(ctx: click.Context, /, **given: Any) -> None:
     from v2t_bench.vectors import VectorCache
 
     registry = discover()
+    given |= _taught(registry, given["attack"])
     entry = registry.entry("attacks", given["attack"])
     given |= _settings(ctx, entry.recipe, given)
     if given["steps"] is not None and given["minutes"] is not None:
@@ -227,6 +229,15 @@ def _usual_place(lesson: Lesson, embedder: Embedder, cache: Path) -> Path:
 
     stem, mark = lesson.trained_on.partition(".")[0], content_hash(lesson.identity(embedder))[:8]
     return cache / "checkpoints" / f"{lesson.attack}-{stem}-{lesson.max_tokens}-{mark}"
+
+
+def _taught(registry: Registry, text: str) -> dict[str, Any]:
+    """Return the attack's name, and the parameters that training decides."""
+    from v2t_bench.lesson import to_be_taught
+    from v2t_bench.spelling import parse
+
+    spelled = parse(text)
+    return {"attack": spelled.name, "taught": to_be_taught(registry, spelled)}
 
 
 def _texts(given: Mapping[str, Any], say: Callable[[str], None]) -> tuple[Sequence[str], str]:

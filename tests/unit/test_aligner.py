@@ -1,0 +1,350 @@
+"""The aligner from training to answers: what it learns, what it costs, and what it refuses."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from itertools import product
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from v2t_bench.checkpoints import CheckpointRecord, read_record
+from v2t_bench.contracts import BuildContext, Embedder, TrainContext
+from v2t_bench.errors import (
+    BadInput,
+    BadParameter,
+    CorruptArtifact,
+    MissingCheckpoint,
+    SpaceMismatch,
+)
+from v2t_bench.lesson import Lesson, taught_by, to_be_taught
+from v2t_bench.registry import Registry
+from v2t_bench.resolution import CheckpointFinder, check_space
+from v2t_bench.scoring.overlap import token_f1_per_text
+from v2t_bench.shelves import Shelves
+from v2t_bench.spelling import Spelling, parse
+from v2t_bench.threat import Oracle
+from v2t_bench.training import School
+from v2t_bench.vectors import VectorCache
+from v2t_plugins.attacks.aligner import SETTINGS, Aligner
+from v2t_plugins.attacks.aligner.maps import MAP
+
+# Unlike the attacked space in every way: other words are near each other, other dimensions.
+TARGET = "hashed:dim=48"
+PAIRED = ("linear", "procrustes", "mlp")
+
+
+@pytest.fixture(scope="module")
+def sentences() -> list[str]:
+    """720 sentences, in an order in which every part has all words."""
+    who = ("Ann", "Bob", "the old baker", "a nurse from Rome", "my cousin")
+    does = ("sells", "paints", "forgets", "finds")
+    what = ("a red door", "two maps", "the morning news", "every key", "some bread", "a ladder")
+    when = ("on Monday.", "before dawn.", "with great care.", "in May.", "at home.", "again.")
+    made = [" ".join(words) for words in product(who, does, what, when)]
+    return [made[row] for row in np.random.default_rng(0).permutation(len(made))]
+
+
+@pytest.fixture(scope="module")
+def known(sentences: list[str]) -> list[str]:
+    return sentences[:620]
+
+
+@pytest.fixture(scope="module")
+def unseen(sentences: list[str]) -> list[str]:
+    return sentences[620:]
+
+
+def lesson(attack: str, texts: list[str], registry: Registry, **more: object) -> Lesson:
+    spelled = parse(attack)
+    taught = taught_by(registry, spelled)
+    given = {"max_tokens": 16, "size": "tiny", "steps": 20, **more}
+    return Lesson(
+        attack=spelled.name,
+        texts=texts,
+        trained_on="toy",
+        taught=taught,
+        **given,  # type: ignore[arg-type]
+    )
+
+
+@pytest.fixture(scope="module")
+def place(
+    registry: Registry,
+    context: BuildContext,
+    embedder: Embedder,
+    known: list[str],
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Path:
+    """A folder of checkpoints: each paired method for this space, nearest for the target's."""
+    folder = tmp_path_factory.mktemp("aligned")
+    target: Embedder = registry.build("embedders", TARGET, context)
+    attacks = {method: f"aligner:{method},target=[{TARGET}],pairs=400" for method in PAIRED}
+    for name, spelled in {**attacks, "nearest": "nearest"}.items():
+        school = School(
+            registry=registry,
+            embedder=target if name == "nearest" else embedder,
+            embedder_text=TARGET if name == "nearest" else "hashed",
+            context=context,
+            cache=VectorCache(folder / ".vectors"),
+        )
+        school.train(lesson(spelled, known, registry), folder / name)
+    return folder
+
+
+@pytest.fixture
+def finder(
+    registry: Registry, context: BuildContext, embedder: Embedder, place: Path
+) -> CheckpointFinder:
+    return CheckpointFinder(
+        registry=registry,
+        context=context,
+        embedder=embedder,
+        embedder_text="hashed",
+        max_tokens=16,
+        shelves=Shelves.open([place], registry),
+    )
+
+
+def spelled(method: str, registry: Registry, **named: str) -> Spelling:
+    more = "".join(f",{name}={value}" for name, value in named.items())
+    text = f"aligner:{method},target=[{TARGET}],inverter=[nearest]{more}"
+    return registry.canonical("attacks", parse(text))
+
+
+def built(method: str, finder: CheckpointFinder) -> Aligner:
+    found = finder.resolve(spelled(method, finder.registry, pairs="400"))
+    attack: Aligner = finder.registry.build("attacks", found.spelling, finder.context)
+    return attack
+
+
+@pytest.mark.parametrize("method", PAIRED)
+class TestWhatIsLearned:
+    def test_texts_it_has_not_seen_are_read_far_better_than_without_their_vectors(
+        self,
+        method: str,
+        finder: CheckpointFinder,
+        oracle: Oracle,
+        embedder: Embedder,
+        unseen: list[str],
+    ) -> None:
+        attack = built(method, finder)
+        vectors = embedder.embed(unseen, "document")
+        f1 = token_f1_per_text(unseen, attack.invert(vectors, oracle)).mean()
+        mean = np.tile(vectors.mean(axis=0), (len(unseen), 1))
+        prior = token_f1_per_text(unseen, attack.invert(mean, oracle)).mean()
+        shuffled = token_f1_per_text(
+            unseen, attack.invert(np.roll(vectors, 7, axis=0), oracle)
+        ).mean()
+        assert f1 > prior + 0.3
+        assert f1 > shuffled + 0.3
+        assert abs(shuffled - prior) < 0.15
+        # The target's embedder is the attacker's own.
+        assert oracle.texts_asked == 0
+
+    def test_the_record_tells_it_beside_controls(self, method: str, place: Path) -> None:
+        record = read_record(place / method)
+        facts = record.facts
+        assert record.taught == {"method": method, "pairs": "400", "target": "hashed:dim=48"}
+        assert facts["held_out"] == 117  # a fifth of the 589 that are not held back
+        assert facts["top1"] > facts["shuffled_top1"] + 0.2
+        assert facts["cosine"] > facts["shuffled_cosine"] + 0.3
+        assert facts["rank"] < 6 < 40 < facts["shuffled_rank"]
+        assert (facts["identity_cosine"], facts["identity_top1"]) == (None, None)
+        # 400 pairs, and what is set aside.
+        assert record.oracle_texts == 400 + 117
+        card = (place / method / "README.md").read_text()
+        assert "| identity_cosine | n/a |" in card
+        assert f'method={method},pairs=400,target="hashed:dim=48"`' in card
+
+
+class TestWhichCheckpointIsUsed:
+    def test_each_nested_attack_has_one_of_the_space_it_inverts(
+        self, finder: CheckpointFinder, registry: Registry, place: Path
+    ) -> None:
+        found = finder.resolve(spelled("linear", registry, pairs="400")).spelling.named
+        inner = found["inverter"]
+        assert isinstance(inner, Spelling)
+        assert found["checkpoint"] == str(place / "linear")
+        assert inner.named["checkpoint"] == str(place / "nearest")
+
+    def test_one_trained_with_other_pairs_does_not_fit(
+        self, finder: CheckpointFinder, registry: Registry, place: Path
+    ) -> None:
+        line = "train .aligner:method=linear,pairs=200,target=.hashed:dim=48.. --texts FILE"
+        with pytest.raises(MissingCheckpoint, match=line):
+            finder.resolve(spelled("linear", registry, pairs="200"))
+        named = spelled("linear", registry, pairs="200", checkpoint=f'"{place / "linear"}"')
+        with pytest.raises(BadInput, match="trained with pairs=400, not pairs=200"):
+            finder.resolve(named)
+
+    def test_the_line_to_train_an_inverter_names_the_target(
+        self, finder: CheckpointFinder, registry: Registry
+    ) -> None:
+        text = f"aligner:linear,target=[{TARGET}],inverter=[bow],pairs=400"
+        line = "train bow --texts FILE --embedder hashed:dim=48"
+        with pytest.raises(MissingCheckpoint, match=line):
+            finder.resolve(registry.canonical("attacks", parse(text)))
+
+    def test_an_inverter_of_another_space_is_refused_without_an_aligner_between(
+        self, finder: CheckpointFinder, place: Path
+    ) -> None:
+        attack = parse(f'nearest:checkpoint="{place / "nearest"}"')
+        with pytest.raises(SpaceMismatch, match="put an aligner between"):
+            finder.resolve(attack)
+
+
+def test_on_a_demo_corpus_each_is_trained_for_the_space_it_inverts(
+    finder: CheckpointFinder, registry: Registry, known: list[str], tmp_path: Path
+) -> None:
+    lessons = {
+        name: Lesson(attack=name, texts=known, trained_on="demo") for name in ("aligner", "nearest")
+    }
+    demo = replace(finder, shelves=Shelves(), demo_lessons=lessons, demo_folder=tmp_path)
+    found = demo.resolve(spelled("linear", registry, pairs="400"))
+    taught = {
+        lesson.attack: (lesson.embedder, dict(lesson.taught)) for lesson in found.lessons.values()
+    }
+    assert taught == {
+        "aligner": ("", {"method": "linear", "pairs": "400", "target": parse(TARGET)}),
+        "nearest": (TARGET, {}),
+    }
+
+
+def test_spaces_are_checked_where_the_nested_attack_inverts(
+    registry: Registry, context: BuildContext, embedder: Embedder
+) -> None:
+    text = "aligner:linear,target=[hashed:dim=48],inverter=[vec2text:published=gtr-base]"
+    attack = registry.canonical("attacks", parse(f"prior:[{text}]"))
+    with pytest.raises(SpaceMismatch, match="gtr-base"):
+        check_space(registry, context, attack, embedder.space)
+
+
+class TestHowItIsSpelled:
+    def test_what_training_does_not_decide_is_refused_there(self, registry: Registry) -> None:
+        with pytest.raises(BadParameter, match="inverter is for run"):
+            to_be_taught(registry, parse("aligner:linear,target=hashed,inverter=[bow]"))
+        with pytest.raises(BadParameter, match="steps is for run"):
+            to_be_taught(registry, parse("vec2text:steps=3"))
+
+    @pytest.mark.parametrize(
+        ("text", "message"),
+        [
+            ("aligner:linear,target=hashed,pairs=1", "pairs=1 aligns nothing"),
+            ("aligner:mini_vec2vec,target=hashed,pairs=9", "leave pairs out"),
+            ("aligner:lineal,target=hashed", "one of linear"),
+            ("aligner:linear", "needs a value for 'target'"),
+        ],
+    )
+    def test_what_cannot_be_is_refused(
+        self, registry: Registry, context: BuildContext, text: str, message: str
+    ) -> None:
+        with pytest.raises(BadParameter, match=message):
+            registry.build("attacks", text, context)
+
+    def test_an_unknown_target_is_an_unknown_embedder(self, registry: Registry) -> None:
+        with pytest.raises(Exception, match="no embedder is called 'hushed'"):
+            registry.canonical("attacks", parse("aligner:linear,target=hushed"))
+
+
+class TestBadInput:
+    def train(
+        self,
+        text: str,
+        texts: list[str],
+        folder: Path,
+        registry: Registry,
+        context: BuildContext,
+        oracle: Oracle,
+        options: Mapping[str, str] | None = None,
+    ) -> list[str]:
+        """Train into ``folder``, and return what was told."""
+        told: list[str] = []
+        attack: Aligner = registry.build("attacks", text, context)
+        attack.train(
+            texts,
+            oracle,
+            TrainContext(
+                folder=folder,
+                work=folder,
+                max_tokens=16,
+                options=options or {},
+                progress=told.append,
+            ),
+        )
+        return told
+
+    def test_fewer_texts_than_pairs_are_refused(
+        self, registry: Registry, context: BuildContext, oracle: Oracle, known: list[str],
+        tmp_path: Path,
+    ) -> None:  # fmt: skip
+        with pytest.raises(BadInput, match="pairs=900 are more than the 496 texts"):
+            self.train(
+                "aligner:linear,target=hashed,pairs=900", known, tmp_path, registry, context, oracle
+            )
+
+    def test_one_text_is_refused(
+        self, registry: Registry, context: BuildContext, oracle: Oracle, tmp_path: Path
+    ) -> None:
+        with pytest.raises(BadInput, match="at least 2 texts"):
+            self.train("aligner:linear,target=hashed", ["one"], tmp_path, registry, context, oracle)
+
+    @pytest.mark.parametrize(
+        ("method", "options", "message"),
+        [
+            ("linear", {"ridge": "-1"}, "ridge is '-1'"),
+            ("linear", {"ridge": "nan"}, "ridge is 'nan'"),
+            ("procrustes", {"ridge": "1"}, "has no option 'ridge'"),
+            ("vec2vec", {"seeds": "0"}, "seeds is '0'"),
+            ("vec2vec", {"seeds": "1.5"}, "a whole number"),
+        ],
+    )
+    def test_an_option_it_cannot_use_is_refused(
+        self, registry: Registry, context: BuildContext, oracle: Oracle, known: list[str],
+        tmp_path: Path, method: str, options: dict[str, str], message: str,
+    ) -> None:  # fmt: skip
+        text = f"aligner:{method},target=hashed"
+        with pytest.raises(BadParameter, match=message):
+            self.train(text, known, tmp_path, registry, context, oracle, options)
+
+    def test_as_many_pairs_as_dimensions_are_warned_of(
+        self, registry: Registry, context: BuildContext, oracle: Oracle, known: list[str],
+        tmp_path: Path,
+    ) -> None:  # fmt: skip
+        text = "aligner:linear,target=hashed,pairs=64"
+        told = self.train(text, known, tmp_path, registry, context, oracle)
+        assert any("near n = d" in line for line in told)
+
+    def test_vectors_of_another_dimension_are_refused(
+        self, finder: CheckpointFinder, oracle: Oracle
+    ) -> None:
+        with pytest.raises(SpaceMismatch, match="64 dimensions, these have 48"):
+            built("linear", finder).invert(np.zeros((1, 48), np.float32), oracle)
+
+    def test_a_zero_vector_has_a_guess_and_no_vectors_none(
+        self, finder: CheckpointFinder, oracle: Oracle
+    ) -> None:
+        attack = built("procrustes", finder)
+        assert len(attack.invert(np.zeros((1, 64), np.float32), oracle)) == 1
+        assert attack.invert(np.zeros((0, 64), np.float32), oracle) == []
+
+    @pytest.mark.parametrize("name", [MAP, SETTINGS])
+    def test_a_truncated_file_is_a_corrupt_artifact(
+        self, registry: Registry, context: BuildContext, oracle: Oracle, known: list[str],
+        tmp_path: Path, name: str,
+    ) -> None:  # fmt: skip
+        text = "aligner:linear,target=hashed"
+        self.train(text, known, tmp_path, registry, context, oracle)
+        path = tmp_path / name
+        path.write_bytes(path.read_bytes()[:-4])
+        attack: Aligner = registry.build("attacks", f'{text},checkpoint="{tmp_path}"', context)
+        with pytest.raises(CorruptArtifact, match="train again"):
+            attack.invert(np.zeros((1, 64), np.float32), oracle)
+
+
+def test_records_of_before_have_neither_facts_nor_taught_parameters() -> None:
+    fields = CheckpointRecord.model_fields
+    assert not fields["facts"].is_required()
+    assert not fields["taught"].is_required()
