@@ -32,8 +32,8 @@ def plausibility(
         labels = ids.masked_fill(ids == networks.config.pad_id, IGNORED)
         with torch.no_grad():
             # The first guesses of a text follow each other, and have their vector in common.
-            each, places = networks.tensor(vectors[part]).unique_consecutive(
-                dim=0, return_inverse=True
+            each, places = torch.unique_consecutive(
+                networks.tensor(vectors[part]), return_inverse=True, dim=0
             )
             encoded, mask, scores = networks.inverter.encode(each)
             states = (encoded[places], mask[places], None if scores is None else scores[places])
