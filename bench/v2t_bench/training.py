@@ -280,7 +280,8 @@ class School:
         guesses = check_guesses(attack.invert(vectors, oracle), rows=len(texts), who=lesson.attack)
         per_text = per_text_scores(texts, guesses, embedder.space)
         measured = leakage_scores(per_text)
-        canonical = self.registry.canonical("attacks", Spelling(lesson.attack, (), dict(recipe.tested)))
+        told = Spelling(lesson.attack, (), dict(recipe.tested))
+        canonical = self.registry.canonical("attacks", told)
         return {
             "attack": str(canonical),
             **{name: score.model_dump() for name, score in measured.items()},
