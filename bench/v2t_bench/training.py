@@ -272,18 +272,16 @@ class School:
         recipe = self.registry.entry("attacks", lesson.attack).recipe
         if recipe.inner_embedder:
             return {}  # the attack nested in it writes the texts
-        spelling = Spelling(lesson.attack, (), {**recipe.tested, "checkpoint": str(made)})
-        attack = self.registry.build("attacks", spelling, self.context)
-        embedder = self.embedder
-        vectors = release(self.cache.vectors(embedder, texts, "document"), texts)
-        oracle = oracle_of(embedder)
-        guesses = check_guesses(attack.invert(vectors, oracle), rows=len(texts), who=lesson.attack)
-        per_text = per_text_scores(texts, guesses, embedder.space)
-        measured = leakage_scores(per_text)
         told = Spelling(lesson.attack, (), dict(recipe.tested))
-        canonical = self.registry.canonical("attacks", told)
+        spelling = Spelling(told.name, (), {**told.named, "checkpoint": str(made)})
+        attack = self.registry.build("attacks", spelling, self.context)
+        vectors = release(self.cache.vectors(self.embedder, texts, "document"), texts)
+        guesses = attack.invert(vectors, oracle_of(self.embedder))
+        guesses = check_guesses(guesses, rows=len(texts), who=lesson.attack)
+        per_text = per_text_scores(texts, guesses, self.embedder.space)
+        measured = leakage_scores(per_text)
         return {
-            "attack": str(canonical),
+            "attack": str(self.registry.canonical("attacks", told)),
             **{name: score.model_dump() for name, score in measured.items()},
         }
 
