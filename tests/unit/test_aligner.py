@@ -297,8 +297,6 @@ class TestBadInput:
             ("linear", {"ridge": "-1"}, "ridge is '-1'"),
             ("linear", {"ridge": "nan"}, "ridge is 'nan'"),
             ("procrustes", {"ridge": "1"}, "has no option 'ridge'"),
-            ("vec2vec", {"seeds": "0"}, "seeds is '0'"),
-            ("vec2vec", {"seeds": "1.5"}, "a whole number"),
         ],
     )
     def test_an_option_it_cannot_use_is_refused(

@@ -5,7 +5,7 @@ form instead of gradient steps, with the means taken off first. ALGEN (Chen et a
 decoder trained in the target's space behind ``linear`` from a few pairs:
 ``aligner:linear,target=<embedder>,inverter=[gpt2],pairs=1000`` where such a decoder is
 installed. ``procrustes`` turns, scales and shifts; ``mlp`` adds a small network to ``linear``.
-``mini_vec2vec`` (Dar 2025) and ``vec2vec`` (Jha et al. 2025) need no pairs.
+``mini_vec2vec`` (Dar 2025) needs no pairs. vec2vec (Jha et al. 2025) is not here.
 """
 
 from __future__ import annotations
@@ -38,8 +38,8 @@ from v2t_plugins.attacks.trained import check_dim, folder_of, scaled_like_target
 
 SETTINGS = "aligner.json"
 
-Method: TypeAlias = Literal["linear", "procrustes", "mlp", "mini_vec2vec", "vec2vec"]
-UNPAIRED = ("mini_vec2vec", "vec2vec")
+Method: TypeAlias = Literal["linear", "procrustes", "mlp", "mini_vec2vec"]
+UNPAIRED = ("mini_vec2vec",)
 
 
 class Map(Protocol):
@@ -70,12 +70,10 @@ class Aligner:
     vectors trained on and those set aside; after training nothing, since guesses are
     compared in the target's space. Option ``ridge`` of ``linear`` and ``mlp``: the penalty as
     a share of the mean eigenvalue, 0 for plain least squares; default: by cross-validation.
-    Option ``seeds`` of ``vec2vec``: how many starts (3); facts tell each, and the one is used
-    whose mapped vectors have the closest neighbours, for which no pair is needed.
 
     Args:
         method: From pairs: ``linear``, ``procrustes``, ``mlp``. From unpaired vectors, half of
-            the texts on either side: ``mini_vec2vec``, ``vec2vec``.
+            the texts on either side: ``mini_vec2vec``.
         target: The embedder of the space that has an inverter.
         inverter: An attack on the target's space, which writes the text.
         pairs: Of a public text's released vector and its vector under the target; default:
@@ -115,11 +113,6 @@ class Aligner:
         attacked, targets = lessons.held_out(texts)
         mapped = scaled_like_targets(found.map.apply(attacked), self._target.space)
         facts = {**facts_of(mapped, attacked, targets), **found.facts}
-        for name, other in found.tried.items():
-            scores = facts_of(
-                scaled_like_targets(other.apply(attacked), self._target.space), attacked, targets
-            )
-            facts |= {f"{name}_{score}": scores[score] for score in ("cosine", "top1", "rank")}
         context.progress(
             f"{self.method}: cosine {facts['cosine']:.3f}, top-1 {facts['top1']:.3f}, mean rank "
             f"{facts['rank']:.1f} among {facts['held_out']} texts set aside"
@@ -174,10 +167,6 @@ class Aligner:
             from v2t_plugins.attacks.aligner.mlp import BentMap
 
             return BentMap.load(folder)
-        if self.method == "vec2vec":
-            from v2t_plugins.attacks.aligner.vec2vec import TranslatedMap
-
-            return TranslatedMap.load(folder)
         return AffineMap.load(folder)
 
 
@@ -199,7 +188,7 @@ def v2t_attacks() -> Iterator[Recipe[Attack]]:
     yield Recipe(
         name="aligner",
         build=Aligner,
-        source="Squeezing more out of Vec2Text (linear), Dar 2025, Jha et al. 2025",
+        source="Squeezing more out of Vec2Text (linear), Dar 2025",
         learned=True,
         taught=("method", "target", "pairs"),
         inner_embedder="target",

@@ -18,9 +18,6 @@ if TYPE_CHECKING:
     from v2t_plugins.attacks.aligner import Map
 
 HELD_OUT, HELD_OUT_SHARE = 8192, 5
-# Of vec2vec, whose outcome depends on them.
-STARTS = 3
-OPTIONS = {"linear": ("ridge",), "mlp": ("ridge",), "vec2vec": ("seeds",)}
 
 
 @dataclass(frozen=True)
@@ -32,14 +29,12 @@ class Found:
         recipe: What was decided.
         curve: Of the training, if there is one.
         facts: What was measured without pairs.
-        tried: Maps of every start, by name; to be measured as well.
     """
 
     map: Map
     recipe: Mapping[str, Any]
     curve: Sequence[Mapping[str, Any]] = ()
     facts: Mapping[str, Any] = field(default_factory=dict)
-    tried: Mapping[str, Map] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -54,12 +49,10 @@ class Lessons:
 
     def learn(self, texts: Sequence[str]) -> Found:
         """Return the map learned from those of ``texts`` that are not set aside."""
-        penalty, starts = self._number("ridge"), self._number("seeds")
+        penalty = self._penalty()
         pool = self._parts(texts)[1]
         if self.method == "mini_vec2vec":
             return self._mini_vec2vec(*self._unpaired(pool))
-        if self.method == "vec2vec":
-            return self._vec2vec(*self._unpaired(pool), int(starts or STARTS))
         x, y = self._pairs(pool)
         found = self._mlp(x, y, penalty) if self.method == "mlp" else self._closed(x, y, penalty)
         line = warning(self.method, len(x), x.shape[1], found.recipe.get("ridge"))
@@ -90,30 +83,6 @@ class Lessons:
             x, y, seed=self.context.seed, plan=plan, tell=self.context.progress
         )
         return Found(found, {"vectors": [len(x), len(y)], **asdict(plan)}, facts=facts)
-
-    def _vec2vec(self, x: Vectors, y: Vectors, starts: int) -> Found:
-        """Return the start whose mapped vectors have the closest neighbours."""
-        from v2t_plugins.attacks.aligner.vec2vec import closeness_of, fit_vec2vec
-
-        tried: dict[str, Map] = {}
-        curve: list[Mapping[str, Any]] = []
-        cosines: list[float] = []
-        decided: dict[str, Any] = {}
-        for number in range(starts):
-            found, untrained, decided, rows = fit_vec2vec(x, y, number=number, context=self.context)
-            cosines.append(closeness_of(found, x, y))
-            self.context.progress(f"start {number + 1} of {starts}: neighbours {cosines[-1]:.3f}")
-            tried |= {"untrained": untrained} if not tried else {}
-            tried[f"start_{number + 1}"] = found
-            curve += rows
-        best = max(range(starts), key=cosines.__getitem__)
-        return Found(
-            tried[f"start_{best + 1}"],
-            {"vectors": [len(x), len(y)], "seeds": starts, **decided},
-            curve,
-            {"used_start": best + 1, "neighbour_cosine_of_starts": cosines},
-            tried,
-        )
 
     def _unpaired(self, pool: list[str]) -> tuple[Vectors, Vectors]:
         """Return the released vectors of one half of the texts, the target's of the other."""
@@ -156,30 +125,26 @@ class Lessons:
         n = min(HELD_OUT, len(order) // HELD_OUT_SHARE)
         return order[:n], order[n:]
 
-    def _number(self, name: str) -> float | None:
-        """Return the option of that name, or None where it is not given.
+    def _penalty(self) -> float | None:
+        """Return the option ``ridge``, or None to choose by cross-validation.
 
         Raises:
             BadParameter: it is out of range, or another one is given that the method lacks.
         """
-        known = OPTIONS.get(self.method, ())
+        known = ("ridge",) if self.method in ("linear", "mlp") else ()
         unknown = sorted(set(self.context.options) - set(known))
         if unknown:
             raise BadParameter(
                 f"aligner:{self.method} has no option {unknown[0]!r} "
                 f"(options: {', '.join(known) or 'none'})"
             )
-        text = self.context.options.get(name)
+        text = self.context.options.get("ridge")
         if text is None:
             return None
         try:
-            number = float(text)
+            penalty = float(text)
         except ValueError:
-            number = math.nan
-        least, whole = (1, True) if name == "seeds" else (0, False)
-        if not least <= number < math.inf or (whole and number != int(number)):
-            kind = "whole number" if whole else "number"
-            raise BadParameter(
-                f"aligner: {name} is {text!r}; expected a {kind} of at least {least}"
-            )
-        return number
+            penalty = math.nan
+        if not 0 <= penalty < math.inf:
+            raise BadParameter(f"aligner: ridge is {text!r}; expected a number of at least 0")
+        return penalty
