@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from v2t_bench.cli.options import machine_options, make_context, open_cache, tell
+from v2t_bench.cli.options import MACHINE, machine_options, make_context, open_cache, tell
 
 if TYPE_CHECKING:
     from v2t_bench.contracts import BuildContext, Embedder
@@ -98,9 +98,7 @@ def command(**given: Any) -> None:
     from v2t_bench.registry import discover
 
     registry = discover()
-    machine = ("device", "batch_size", "offline", "trust_remote_code", "allow_bin",
-               "cache_dir")  # fmt: skip
-    context = make_context(registry, **{key: given[key] for key in machine})
+    context = make_context(registry, **{key: given[key] for key in MACHINE})
     attack = spell_attack(registry, given["attack"], {key: given[key] for key in ("steps", "beam")})
     embedder: Embedder = registry.build("embedders", given["embedder"], context)
     inverter = Inverter(

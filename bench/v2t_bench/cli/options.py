@@ -17,6 +17,9 @@ if TYPE_CHECKING:
 
 F = TypeVar("F", bound=Callable[..., Any])
 
+# What `machine_options` adds, by the names that `make_context` takes.
+MACHINE = ("device", "batch_size", "offline", "trust_remote_code", "allow_bin", "cache_dir")
+
 
 class BatchSize(click.ParamType[int | None]):
     """``auto`` or a positive whole number."""

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from v2t_bench.cli.options import machine_options, make_context, tell
+from v2t_bench.cli.options import MACHINE, machine_options, make_context, tell
 
 if TYPE_CHECKING:
     from v2t_bench.checkpoints import CheckpointRecord
@@ -99,9 +99,7 @@ def _lists(
 
     corpora = open_corpora(given["dataset"], with_training=False)
     registry = discover()
-    machine = ("device", "batch_size", "offline", "trust_remote_code", "allow_bin",
-               "cache_dir")  # fmt: skip
-    context = make_context(registry, **{key: given[key] for key in machine})
+    context = make_context(registry, **{key: given[key] for key in MACHINE})
     spelled = given["embedder"] or record.embedder
     embedder: Embedder = registry.build("embedders", spelled, context)
     if embedder.space != space_of(record.space):

@@ -11,6 +11,7 @@ import click
 
 from v2t_bench.cli import EXIT_FAILED
 from v2t_bench.cli.options import (
+    MACHINE,
     EmbeddingProgress,
     machine_options,
     make_context,
@@ -186,9 +187,7 @@ def command(**given: Any) -> None:
     from v2t_bench.vectors import VectorCache
 
     registry = discover()
-    machine = ("device", "batch_size", "offline", "trust_remote_code", "allow_bin",
-               "cache_dir")  # fmt: skip
-    context = make_context(registry, **{key: given[key] for key in machine})
+    context = make_context(registry, **{key: given[key] for key in MACHINE})
     cache = open_cache(given["cache_dir"])
     grid_keys = ("datasets", "embedders", "attacks", "defenses", "threats", "seeds", "track",
                  "max_tokens", "n_texts", "sample_seed", "limit")  # fmt: skip

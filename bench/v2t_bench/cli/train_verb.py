@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, get_args
 import click
 
 from v2t_bench.cli.options import (
+    MACHINE,
     EmbeddingProgress,
     machine_options,
     make_context,
@@ -194,8 +195,9 @@ def command(ctx: click.Context, /, **given: Any) -> None:
     processes = Processes.from_environment()
     given["device"] = processes.device(given["device"])
     given["defense"] = trained_against(registry, given["defense"])
-    machine = ("device", "offline", "trust_remote_code", "allow_bin", "cache_dir")
-    context = make_context(registry, batch_size=None, **{key: given[key] for key in machine})
+    # The batch size that is given here is the training's.
+    machine = {key: given[key] for key in MACHINE} | {"batch_size": None}
+    context = make_context(registry, **machine)
     embedder: Embedder = registry.build("embedders", given["embedder"], context)
     say = tell if processes.is_main else lambda line: None
     texts, trained_on = _texts(given, say)
