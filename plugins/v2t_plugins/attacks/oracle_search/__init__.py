@@ -45,7 +45,7 @@ class OracleSearch:
 
     A guess is worth the logarithm of the distance left, times -1, and ``fluency`` times the
     mean log probability of its words by a Kneser-Ney trigram model. Training, in closed form,
-    takes the options ``words``, the largest vocabulary (30000), and ``limit``, how many of
+    takes the options ``words``, the largest vocabulary (60000), and ``limit``, how many of
     the texts are kept to begin at.
 
     Args:
@@ -99,7 +99,8 @@ class OracleSearch:
         return self._search(vectors, oracle, trace=True)
 
     def _search(self, vectors: Vectors, oracle: Oracle, *, trace: bool) -> list[Trace]:
-        from v2t_plugins.attacks.oracle_search.climb import Climb, unit_length
+        from v2t_plugins.attacks.oracle_search.climb import Climb
+        from v2t_plugins.attacks.oracle_search.effects import unit_length
         from v2t_plugins.attacks.oracle_search.proposals import Proposer
         from v2t_plugins.attacks.oracle_search.starts import Starts
 

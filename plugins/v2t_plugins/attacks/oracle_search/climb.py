@@ -10,11 +10,10 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-import numpy as np
-
 from v2t_bench.contracts import Round, Trace, Vectors
 from v2t_bench.threat import Oracle
 from v2t_plugins.attacks.oracle_search.edits import padded
+from v2t_plugins.attacks.oracle_search.effects import unit_length
 from v2t_plugins.attacks.oracle_search.lexicon import Lexicon
 from v2t_plugins.attacks.oracle_search.nodes import Kind, Node, Proposal, Row, best_first
 from v2t_plugins.attacks.oracle_search.proposals import Proposer
@@ -33,6 +32,8 @@ OF_EACH = 2
 PATIENCE = 8
 # The share of its weight that fluency has at first: words come before their order.
 FIRST_WEIGHT = 0.5
+# It has all of it after so many texts, or at the end of a shorter search.
+RIPENING = 1000
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -78,7 +79,8 @@ class Climb:
         ]
 
     def _weight(self, row: Row) -> float:
-        spent = 1 - row.budget / self.queries
+        """Return what fluency counts, so far into the search."""
+        spent = min(1.0, (row.begun_with - row.budget) / min(self.queries, RIPENING))
         return self.fluency * (FIRST_WEIGHT + (1 - FIRST_WEIGHT) * spent)
 
     # ------------------------------------------------------------------ asking
@@ -91,6 +93,7 @@ class Climb:
         if not found and most and row.begun <= self.restarts:
             row.beam, row.idle = [], 0
             row.begun += 1
+            row.begun_with = row.budget
             found = list(self._beginnings(row, min(STARTS, most)))
         row.done = not found
         row.budget -= len(found)
@@ -176,10 +179,3 @@ class Climb:
                 )
             )
         return nodes
-
-
-def unit_length(vectors: Vectors) -> Vectors:
-    """Return the vectors (n, d) at length 1; zeros stay as they are."""
-    lengths = np.linalg.norm(vectors, axis=1, keepdims=True)
-    unit: Vectors = (vectors / np.maximum(lengths, 1e-12)).astype(np.float32)
-    return unit

@@ -83,39 +83,40 @@ class Row:
 
     Args:
         target: Its vector, of length 1, (d,).
-        words: Those that the vector speaks of, and the most frequent, (k,).
+        words: Those worth a thought: the vector speaks of them, or they are frequent, (k,).
         evidence: How much likelier the vector makes each word, in nats, (v,).
-        hopeful: The words with most evidence, (h,).
         phrases: Pairs of words that stand together in public texts nearby, (p, 2).
         length: The expected number of words, and the standard deviation.
         starts: Guesses to begin at; the next ones last.
         budget: Texts that may still be asked.
+        surprised: How much more putting each word in brought than expected, summed, (v,).
+        tried: How often each was, (v,).
         beam: Guesses that proposals are made of, best first.
         best: The answer so far.
         seen: Texts that were asked.
-        surprises: By word: how much more putting it in brought than expected, summed, and
-            how often it was tried.
         habits: By kind of change: the same of all changes of the kind.
         idle: Rounds since the last that brought a better guess.
         begun: How often the search began.
+        begun_with: The budget when it last did.
         rounds: If they are kept.
     """
 
     target: Vectors
     words: Ids
     evidence: Floats
-    hopeful: Ids
     phrases: Ids
     length: tuple[float, float]
     starts: list[str]
     budget: int
+    surprised: Floats
+    tried: Ids
     beam: list[Node] = field(default_factory=list)
     best: Node | None = None
     seen: set[str] = field(default_factory=set)
-    surprises: dict[int, tuple[float, int]] = field(default_factory=dict)
     habits: dict[Kind, tuple[float, int]] = field(default_factory=dict)
     idle: int = 0
     begun: int = 0
+    begun_with: int = 0
     done: bool = False
     rounds: list[Round] = field(default_factory=list)
 
@@ -128,10 +129,10 @@ class Row:
         mean, deviation = self.length
         return -LENGTH / 2 * ((n - mean) / deviation) ** 2
 
-    def surprise(self, word: int) -> float:
-        """Return how much more ``word`` brings than expected, as far as it was tried."""
-        total, times = self.surprises.get(word, (0.0, 0))
-        return total / (times + 1)
+    def surprise(self, words: Ids) -> Floats:
+        """Return how much more each of ``words``, (k,), brings than expected, as far as tried."""
+        surprise: Floats = self.surprised[words] / (self.tried[words] + np.float32(1))
+        return surprise
 
     def habit(self, kind: Kind) -> float:
         """Return how much more changes of a kind bring than expected, as far as any was tried."""
@@ -144,11 +145,10 @@ class Row:
         self.habits[proposal.kind] = (total + closer - proposal.closer, times + 1)
         for word, sign in ((proposal.put, 1.0), (proposal.taken, -1.0)):
             if word >= 0:
-                total, times = self.surprises.get(word, (0.0, 0))
                 # A word that replaces another shares what both brought.
                 share = 0.5 if min(proposal.put, proposal.taken) >= 0 else 1.0
-                surprise = sign * share * (closer - proposal.closer)
-                self.surprises[word] = (total + surprise, times + 1)
+                self.surprised[word] += sign * share * (closer - proposal.closer)
+                self.tried[word] += 1
 
 
 def best_first(nodes: Sequence[Node], row: Row, fluency: float) -> list[Node]:

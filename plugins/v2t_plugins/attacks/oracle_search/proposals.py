@@ -2,8 +2,8 @@
 
 Each is judged before it is embedded: by what it does to the order of the words, which is
 known, and by how much closer it is expected to come. A word brings a text closer if the way
-from the guess to the target leads where texts with that word lie, if the target's own vector
-makes the word likelier, and if it did so when it was tried before.
+from the guess to the target leads where that word lies, see `effects`, and if it did so when
+it was tried before.
 """
 
 from __future__ import annotations
@@ -14,7 +14,6 @@ from itertools import pairwise
 from typing import Any
 
 import numpy as np
-from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 
 from v2t_plugins.attacks.oracle_search.edits import (
@@ -25,21 +24,23 @@ from v2t_plugins.attacks.oracle_search.edits import (
     orders,
     with_word,
 )
+from v2t_plugins.attacks.oracle_search.effects import Effects, way_to
 from v2t_plugins.attacks.oracle_search.kneser_ney import KneserNey
 from v2t_plugins.attacks.oracle_search.lexicon import Lexicon
 from v2t_plugins.attacks.oracle_search.nodes import Kind, Node, Proposal, Row
 from v2t_plugins.attacks.oracle_search.saving import Learned
+from v2t_plugins.attacks.oracle_search.steps import Steps
 
 Ids = NDArray[np.int64]
 Floats = NDArray[np.float32]
 
 # Kept of each kind, for one guess: more than it gets turns for.
-MOST = 64
-# Words of the way to the target, and for each place those that follow what stands before it.
-ALONG, FOLLOWING = 48, 4
-# Of expected gains in closeness: for a word that lies exactly on the way, and for a nat of
-# evidence; a word of none is expected to carry the text away.
-PER_WAY, PER_NAT, NOTHING = 0.6, 0.04, 0.12
+MOST = 20
+# Words that are expected to bring a guess closest, and for each place those that follow what
+# stands before it.
+CLOSEST, FOLLOWING = 64, 3
+# Places of pairs of words, by what they are expected to bring, that are read in their place.
+PLACED = 48
 # The same word at a second place is expected to do what it does at the first.
 AGAIN = 0.04
 
@@ -50,36 +51,36 @@ class Proposer:
 
     Args:
         order: How likely a word is after two others.
-        directions: Where texts with a word lie, of length 1, (v, d).
+        effects: Where words take a text.
         most_words: Of a proposal.
         relatives: Words that differ from one in case or in one digit.
     """
 
     order: KneserNey
-    directions: Floats
+    effects: Effects
     most_words: int
     relatives: Callable[[int], Sequence[int]]
 
     @classmethod
     def of(cls, learned: Learned, lexicon: Lexicon) -> Proposer:
         """Return the proposer of what was learned."""
-        weight = learned.ridge.weight
-        lengths = np.linalg.norm(weight, axis=1, keepdims=True)
         return cls(
             order=learned.order,
-            directions=weight / np.maximum(lengths, np.float32(1e-9)),
+            effects=learned.effects,
             most_words=learned.most_words,
             relatives=lexicon.relatives,
         )
 
     def propose(self, row: Row, node: Node, fluency: float) -> dict[Kind, list[Proposal]]:
         """Return changes of a guess by kind, the most promising last."""
-        way = node_way(row, node)
+        way, distance = way_to(row.target, node.vector)
+        words = np.array(node.words, dtype=np.int64)
+        here = Steps.of(self.effects, row, words, way, distance)
         found = [
-            *self._words(row, node, way, fluency),
-            *self._left_out(row, node, way, fluency),
+            *self._words(row, node, here, fluency),
+            *self._left_out(row, node, here, fluency),
             *self._moved(node, fluency),
-            *self._phrased(row, node, way, fluency),
+            *self._phrased(row, node, here, fluency),
         ]
         # Equal ones by their words, so that no accident decides.
         found.sort(key=lambda one: (one.gain, one.words))
@@ -88,24 +89,17 @@ class Proposer:
             by_kind.setdefault(one.kind, []).append(one)
         return by_kind
 
-    def _closer(self, row: Row, way: Floats, words: Ids) -> Floats:
-        """Return how much closer each of ``words``, (k,), is expected to bring a text."""
-        along = self.directions[words] @ way
-        surprise = np.array([row.surprise(word) for word in words.tolist()], dtype=np.float32)
-        # Products of other shapes differ in the last bits.
-        closer: Floats = PER_WAY * along + PER_NAT * row.evidence[words] + surprise
-        return closer.round(5)
-
-    def _candidates(self, row: Row, node: Node, way: Floats) -> Ids:
+    def _candidates(self, row: Row, node: Node, here: Steps, fluency: float) -> Ids:
         """Return the words that are worth a try, (k,)."""
-        # A word in a few texts lies anywhere: it must be likelier for this text too.
-        along = (self.directions[row.hopeful] @ way).round(5)
-        nearest = row.hopeful[np.argsort(-along, kind="stable")[:ALONG]]
+        hopeful = here.of_others(row.words)
+        said = self.order.words[row.words] / np.float32(len(node.words) + 1)
+        promise = (hopeful.put_in() + np.float32(fluency) * said).round(5)
+        closest = row.words[np.argsort(-promise, kind="stable")[:CLOSEST]]
         marked = (self.order.beginning, self.order.beginning, *node.words)
         following = [self._following(row, before, between) for before, between in pairwise(marked)]
         related = [word for one in node.words for word in self.relatives(one)]
         kin = np.array(related, dtype=np.int64)
-        return np.unique(np.concatenate([row.words, nearest, kin, *following]))
+        return np.unique(np.concatenate([closest, kin, *following]))
 
     def _following(self, row: Row, before: int, between: int) -> Ids:
         """Return the words that fit behind two others and speak of the target, (k,)."""
@@ -113,39 +107,36 @@ class Proposer:
         score = (likely + row.evidence[words]).round(5)
         return words[np.argsort(-score, kind="stable")[:FOLLOWING]]
 
-    def _words(self, row: Row, node: Node, way: Floats, fluency: float) -> Iterator[Proposal]:
+    def _words(self, row: Row, node: Node, here: Steps, fluency: float) -> Iterator[Proposal]:
         """Yield the best insertions and replacements."""
-        words = self._candidates(row, node, way)
+        words = self._candidates(row, node, here, fluency)
         n, total = len(node.words), float(node.own.sum())
         fits = fit(self.order, node.words, node.own, words)
-        closer = self._closer(row, way, words)
-        here = self._closer(row, way, np.array(node.words, dtype=np.int64))
+        new = here.of_others(words)
         now = fluency * node.fluency + row.of_length(n)
         if n < self.most_words:
+            closer = new.put_in()
             reads = fluency * (total + fits.inserted) / (n + 1) + row.of_length(n + 1) - now
-            gain = reads + (closer - NOTHING)[None, :]  # (t + 1, k)
+            gain = reads + closer[None, :]  # (t + 1, k)
             for place, at, value in _best(gain):
                 word = int(words[at])
                 changed = with_word(node.words, place, word, replace=False)
-                expected = float(closer[at]) - NOTHING
-                yield Proposal(changed, "inserted", value, word, -1, expected)
-        change = closer[None, :] - here[:, None]
-        gain = fluency * fits.replaced / n + change  # (t, k)
+                yield Proposal(changed, "inserted", value, word, -1, float(closer[at]))
+        change = new.instead_of(here)  # (t, k)
+        gain = fluency * fits.replaced / n + change
         for place, at, value in _best(gain):
             word, old = int(words[at]), node.words[place]
             if word != old:
                 changed = with_word(node.words, place, word, replace=True)
                 yield Proposal(changed, "replaced", value, word, old, float(change[place, at]))
 
-    def _left_out(self, row: Row, node: Node, way: Floats, fluency: float) -> Iterator[Proposal]:
+    def _left_out(self, row: Row, node: Node, here: Steps, fluency: float) -> Iterator[Proposal]:
         """Yield the guess without one or two of its words."""
-        words = np.array(node.words, dtype=np.int64)
-        n = len(words)
-        brings = self._closer(row, way, words) - np.float32(NOTHING)
+        n = len(here.words)
         now = fluency * node.fluency + row.of_length(n)
         for width in range(1, min(LONGEST_LEFT_OUT, n - 1) + 1):
-            texts = words[leavings(n, width)]
-            closer = -sliding_window_view(brings, width).sum(axis=1)
+            texts = here.words[leavings(n, width)]
+            closer = here.left_out(width)
             gain = fluency * self._read(texts) + row.of_length(n - width) - now + closer
             for text, value, change, old in zip(texts, gain, closer, node.words, strict=False):
                 taken = old if width == 1 else -1
@@ -158,25 +149,25 @@ class Proposer:
         for at in _largest(gain):
             yield _proposal(texts[at], "moved", gain[at])
 
-    def _phrased(self, row: Row, node: Node, way: Floats, fluency: float) -> Iterator[Proposal]:
+    def _phrased(self, row: Row, node: Node, here: Steps, fluency: float) -> Iterator[Proposal]:
         """Yield the guess with a pair of words put in, or in place of one or two of its own."""
         if not len(row.phrases):
             return
-        words = np.array(node.words, dtype=np.int64)
+        words = here.words
         n, pairs = len(words), len(row.phrases)
-        ends = np.concatenate([[0], np.cumsum(self._closer(row, way, words) - NOTHING)])
-        put = (self._closer(row, way, row.phrases.ravel()) - NOTHING).reshape(-1, 2).sum(axis=1)
+        put = here.of_others(row.phrases.ravel())
         both = np.concatenate([np.tile(words, (pairs, 1)), row.phrases], axis=1)  # (p, n + 2)
         now = fluency * node.fluency + row.of_length(n)
         for width in range(min(2, n) + 1):
             if n + 2 - width > self.most_words:
                 continue
-            texts = both[:, openings(n, width)].reshape(-1, n + 2 - width)
-            taken = ends[width:] - ends[: n - width + 1]
-            closer = (put[:, None] - taken[None, :]).ravel()
-            gain = fluency * self._read(texts) + row.of_length(n + 2 - width) - now + closer
+            closer = put.pairs_instead_of(here, width)  # (p, places)
+            pair, place = np.divmod(_largest(closer.ravel(), PLACED), closer.shape[1])
+            texts = np.take_along_axis(both[pair], openings(n, width)[place], axis=1)
+            brings = closer[pair, place]
+            gain = fluency * self._read(texts) + row.of_length(n + 2 - width) - now + brings
             for at in _largest(gain):
-                yield _proposal(texts[at], "phrased", gain[at], closer=closer[at])
+                yield _proposal(texts[at], "phrased", gain[at], closer=brings[at])
 
     def _read(self, texts: Ids) -> Floats:
         """Return the mean log probability of the words of each text, (n, t) to (n,)."""
@@ -189,18 +180,10 @@ def _proposal(words: Ids, kind: Kind, gain: Any, *, taken: int = -1, closer: Any
     return Proposal(tuple(words.tolist()), kind, round(float(gain), 5), -1, taken, float(closer))
 
 
-def _largest(gain: Floats) -> list[int]:
+def _largest(gain: Floats, most: int = MOST) -> Ids:
     """Return the places of the largest numbers."""
-    places: list[int] = np.argsort(-gain.round(5), kind="stable")[:MOST].tolist()
+    places: Ids = np.argsort(-gain.round(5), kind="stable")[:most]
     return places
-
-
-def node_way(row: Row, node: Node) -> Floats:
-    """Return the direction from a guess to the target, of length 1 unless it is there, (d,)."""
-    way = row.target - np.float32(node.cosine) * node.vector
-    length = float(np.linalg.norm(way))
-    direction: Floats = (way / max(length, 1e-6)).astype(np.float32)
-    return direction
 
 
 def _best(gain: Floats) -> Iterator[tuple[int, int, float]]:

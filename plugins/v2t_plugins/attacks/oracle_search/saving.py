@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from v2t_bench.contracts import Space, Vectors
 from v2t_bench.errors import CorruptArtifact
+from v2t_plugins.attacks.oracle_search.effects import Effects
 from v2t_plugins.attacks.oracle_search.kneser_ney import KneserNey
 from v2t_plugins.attacks.oracle_search.lexicon import Lexicon
 from v2t_plugins.attacks.oracle_search.ridge import CHUNK, Ridge
@@ -18,6 +19,7 @@ from v2t_plugins.attacks.text_store import read_texts, write_texts
 
 WORDS, TEXTS = "words.json", "texts.jsonl.zst"
 ORDER, RIDGE, VECTORS = "order.safetensors", "ridge.safetensors", "vectors.safetensors"
+EFFECTS = "effects.safetensors"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -28,6 +30,7 @@ class Learned:
         said: The words it can say, by number, (v,).
         order: How likely a word is after two others.
         ridge: Which words a vector speaks of.
+        effects: Where words take a text.
         texts: Public texts, (n,).
         vectors: Of ``texts``, (n, d), float16.
         most_words: The most words a training text has.
@@ -36,6 +39,7 @@ class Learned:
     said: Sequence[str]
     order: KneserNey
     ridge: Ridge
+    effects: Effects
     texts: Sequence[str]
     vectors: NDArray[np.float16]
     most_words: int
@@ -53,6 +57,7 @@ class Learned:
         write_json(folder / WORDS, {"most_words": self.most_words, "words": list(self.said)})
         save_file(self.order.arrays(), folder / ORDER)
         save_file(self.ridge.arrays(), folder / RIDGE)
+        save_file(self.effects.arrays(), folder / EFFECTS)
         save_file({"vectors": self.vectors}, folder / VECTORS)
         write_texts(self.texts, folder / TEXTS)
 
@@ -74,12 +79,14 @@ class Learned:
                 f"{folder / WORDS} lacks or misstates {error}; train again"
             ) from error
         order, ridge = _arrays(folder / ORDER), _arrays(folder / RIDGE)
+        effects = _arrays(folder / EFFECTS)
         texts, vectors = read_texts(folder / TEXTS), _arrays(folder / VECTORS)
         try:
             learned = cls(
                 said=said,
                 order=KneserNey.from_arrays(order),
                 ridge=Ridge.from_arrays(ridge),
+                effects=Effects.from_arrays(effects),
                 texts=texts,
                 vectors=vectors["vectors"],  # type: ignore[arg-type]
                 most_words=most_words,
@@ -98,6 +105,7 @@ class Learned:
         v, d = self.ridge.weight.shape
         if not (
             self.vectors.shape == (len(self.texts), d)
+            and self.effects.directions.shape == (v, d)
             and self.texts
             and v == len(self.said) == self.order.unknown
         ):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from dataclasses import dataclass
 from itertools import pairwise
 
@@ -18,19 +17,14 @@ from v2t_plugins.attacks.oracle_search.saving import Learned
 Ids = NDArray[np.int64]
 Floats = NDArray[np.float32]
 
-# Public texts that are looked at; their words count as evidence.
+# Public texts that a search may begin at, and whose phrases it tries.
 NEAREST = 48
-# How fast a text counts less with its distance: a tenth in cosine is a factor of e.
-SHARPNESS = 10.0
-# What the words of nearby texts count against what the regression says.
-NEARBY = 0.5
-# Evidence is cut there: a regression says less than nothing of many words, and of a rare one
-# more than it knows.
-LEAST, MOST = -2.0, 5.0
+# What lying where the word alone lies counts as evidence, in nats; of 3, 5, 7 and 10 the one
+# that found most words of other texts.
+ALONE = 7.0
 FLOOR = 1e-5
-# Words that are tried everywhere: the likeliest, those with most evidence, the most frequent.
-LIKELIEST, EVIDENT, FREQUENT = 112, 48, 48
-HOPEFUL, PHRASES = 600, 40
+# Words worth a thought, and phrases.
+WORDS, PHRASES = 400, 40
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -58,53 +52,33 @@ class Starts:
             device=self.device,
         )
         return [
-            self._row(target, found.tolist(), cosines, texts, budget)
-            for target, found, cosines, texts in zip(
-                targets, hits.indices, hits.scores, given, strict=True
-            )
+            self._row(target, found.tolist(), texts, budget)
+            for target, found, texts in zip(targets, hits.indices, given, strict=True)
         ]
 
-    def _row(
-        self, target: Vectors, found: list[int], cosines: Floats, given: list[str], budget: int
-    ) -> Row:
+    def _row(self, target: Vectors, found: list[int], given: list[str], budget: int) -> Row:
         near = [self.learned.texts[place] for place in found if place >= 0]
-        chances = self._chances(target, near, cosines)
-        share = np.maximum(self.learned.ridge.share, FLOOR)
-        evidence = np.clip(np.log(np.maximum(chances, FLOOR) / share), LEAST, MOST)
-        evidence = evidence.astype(np.float32).round(4)
-        length = self.learned.ridge.expected_length(target)
-        words = np.concatenate(
-            [
-                np.argsort(-chances, kind="stable")[:LIKELIEST],
-                np.argsort(-(evidence * np.sqrt(chances)), kind="stable")[:EVIDENT],
-                np.arange(min(FREQUENT, len(share))),
-            ]
-        )
-        bag = self._bag(chances, round(length[0]))
+        ridge, effects = self.learned.ridge, self.learned.effects
+        share = np.maximum(ridge.share, FLOOR)
+        # The regression knows little of a rare word; what it denies may still be there.
+        read = np.log(0.5 + 0.5 * np.clip(ridge.chances(target), 0, 1) / share)
+        alone = effects.directions @ (target - ridge.centre)
+        evidence = (read + ALONE * alone).astype(np.float32).round(4)
+        likeliest = np.argsort(-(evidence + np.log(share)).round(4), kind="stable")
+        length = ridge.expected_length(target)
+        bag = self._bag(likeliest[: max(1, round(length[0]))])
         starts = list(dict.fromkeys([*given, *near[:1], bag, *near[1:]]))
         return Row(
             target=target,
-            words=np.unique(words),
+            words=np.sort(likeliest[:WORDS]),
             evidence=evidence,
-            hopeful=np.argsort(-evidence, kind="stable")[:HOPEFUL],
             phrases=self._phrases(near, evidence),
             length=length,
             starts=starts[::-1],
             budget=budget,
+            surprised=np.zeros(len(share), dtype=np.float32),
+            tried=np.zeros(len(share), dtype=np.int64),
         )
-
-    def _chances(self, target: Vectors, near: list[str], cosines: Floats) -> Floats:
-        """Return how likely each word is in the target's text, 0 to 1, (v,)."""
-        weights = np.exp(SHARPNESS * (cosines[: len(near)] - cosines[0]))
-        heard: Counter[int] = Counter()
-        for text, weight in zip(near, (weights / weights.sum()).tolist(), strict=True):
-            for word in set(self.lexicon.read(text).tolist()) - {-1}:
-                heard[word] += weight
-        nearby = np.zeros(len(self.lexicon), dtype=np.float32)
-        nearby[list(heard)] = list(heard.values())
-        read = np.clip(self.learned.ridge.chances(target), 0, 1)
-        chances: Floats = ((1 - NEARBY) * read + NEARBY * nearby).round(5)
-        return chances
 
     def _phrases(self, near: list[str], evidence: Floats) -> Ids:
         """Return the pairs of neighbouring words with most evidence in the texts nearby."""
@@ -119,9 +93,8 @@ class Starts:
         )
         return np.array(by_evidence[:PHRASES], dtype=np.int64).reshape(-1, 2)
 
-    def _bag(self, chances: Floats, n: int) -> str:
-        """Return the ``n`` likeliest words, each followed by the one likeliest behind it."""
-        left = np.argsort(-chances, kind="stable")[: max(1, n)]
+    def _bag(self, left: Ids) -> str:
+        """Return these words, each followed by the one that is likeliest behind it."""
         order = self.learned.order
         said = [order.beginning, order.beginning]
         while len(left):

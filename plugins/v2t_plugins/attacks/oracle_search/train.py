@@ -8,6 +8,7 @@ import numpy as np
 
 from v2t_bench.contracts import TrainContext, TrainReport
 from v2t_bench.threat import Oracle
+from v2t_plugins.attacks.oracle_search.effects import Effects
 from v2t_plugins.attacks.oracle_search.kneser_ney import MOST_WORDS, KneserNey
 from v2t_plugins.attacks.oracle_search.lexicon import Lexicon
 from v2t_plugins.attacks.oracle_search.ridge import Ridge
@@ -16,7 +17,7 @@ from v2t_plugins.attacks.text_store import at_most, expected
 from v2t_plugins.attacks.trained import whole_numbers
 from v2t_plugins.attacks.words import Words
 
-MAX_WORDS = 30_000
+MAX_WORDS = 60_000
 
 
 def train(texts: Sequence[str], oracle: Oracle, context: TrainContext) -> TrainReport:
@@ -37,6 +38,8 @@ def train(texts: Sequence[str], oracle: Oracle, context: TrainContext) -> TrainR
     context.progress(f"search: {len(order.triples):,} runs of three words")
     vectors = expected(oracle.embed(texts, keep=True), texts, context)
     ridge = Ridge.fit(vectors, read, len(lexicon))
+    context.progress("search: asking about words alone, and trying what they do in texts")
+    effects = Effects.measure(oracle, lexicon, read, vectors, ridge.share)
     distinct = list(dict.fromkeys(texts))
     kept = at_most(distinct, options.get("limit"))
     places = {text: row for row, text in enumerate(texts)}
@@ -46,6 +49,7 @@ def train(texts: Sequence[str], oracle: Oracle, context: TrainContext) -> TrainR
         said=words.said,
         order=order,
         ridge=ridge,
+        effects=effects,
         texts=kept,
         vectors=stored,
         most_words=most_words,
