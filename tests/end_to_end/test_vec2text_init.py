@@ -29,8 +29,7 @@ def test_on_the_demo_the_answer_of_nearest_is_what_an_untaught_corrector_keeps(
 ) -> None:
     alone = f"vec2text:steps=2,fluency=0,checkpoint={inverter}"
     done = invoke("run", "--dataset", "demo-nq", *HASHED, "--limit", 10, "-o", tmp_path,
-                  "--cache", tmp_path / "cache", "--attack", alone,
-                  "--attack", f"{alone},init=[nearest]")  # fmt: skip
+                  "--attack", alone, "--attack", f"{alone},init=[nearest]")  # fmt: skip
     assert done.status == 0, done.err
     with (tmp_path / "leaderboard.csv").open(newline="") as stream:
         rows = {row["attack"]: row for row in csv.DictReader(stream)}
