@@ -14,12 +14,7 @@ from typing import Literal
 import numpy as np
 
 from v2t_bench.checkpoints import read_checkpoint
-from v2t_bench.contracts import (
-    Attack,
-    BuildContext,
-    Space,
-    answers_of,
-)
+from v2t_bench.contracts import Attack, BuildContext, Space, answers_of
 from v2t_bench.environment import describe
 from v2t_bench.errors import BadInput, CorruptArtifact, Skipped, V2TError
 from v2t_bench.matrix import Cell, Scene
