@@ -66,6 +66,7 @@ class Inversion:
         max_tokens: The embedder's tokens kept of each text.
         targets: What was attacked.
         oracle_texts: Texts the attack had embedded.
+        fast_oracle: Whether they were embedded in bfloat16.
         answers: One a vector, in their order.
     """
 
@@ -75,6 +76,7 @@ class Inversion:
     targets: Targets
     oracle_texts: int
     answers: tuple[Answer, ...]
+    fast_oracle: bool = False
 
     def document(self) -> dict[str, Any]:
         """Return everything as plain JSON values.
@@ -84,7 +86,8 @@ class Inversion:
         ``answers``, a list of objects with ``number``, ``recovered``, ``cosine`` and
         ``cosine_attacked``; where texts were given also ``text``, ``cut``, ``bleu`` (0-100),
         ``token_f1`` (0-1) and ``exact``; where it was asked for also ``trace``, a list of
-        ``step``, ``text`` and ``cosine``, the cosine with the vector attacked.
+        ``step``, ``text`` and ``cosine``, the cosine with the vector attacked. Where attacks
+        were answered in bfloat16, ``fast_oracle`` is true; otherwise it is not there.
         """
         return {
             "schema_version": 1,
@@ -95,5 +98,6 @@ class Inversion:
             "defense_seed": self.targets.defense_seed,
             "n_cut": sum(self.targets.cut),
             "oracle_texts": self.oracle_texts,
+            **({"fast_oracle": True} if self.fast_oracle else {}),
             "answers": [answer.record() for answer in self.answers],
         }

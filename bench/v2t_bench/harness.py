@@ -14,17 +14,12 @@ from typing import Literal
 import numpy as np
 
 from v2t_bench.checkpoints import read_checkpoint
-from v2t_bench.contracts import (
-    Attack,
-    BuildContext,
-    Space,
-    answers_of,
-)
+from v2t_bench.contracts import Attack, BuildContext, Space, answers_of
 from v2t_bench.environment import describe
 from v2t_bench.errors import BadInput, CorruptArtifact, Skipped, V2TError
 from v2t_bench.matrix import Cell, Scene
 from v2t_bench.registry import Registry
-from v2t_bench.results import Failure, Result
+from v2t_bench.results import ORACLE_ARITHMETIC, Failure, Result
 from v2t_bench.samples import (
     RETRIEVAL,
     SAMPLES,
@@ -171,7 +166,9 @@ class Harness:
                 f"to {stage.scene.embedder.dim} dimensions"
             )
         embedder = stage.scene.embedder
-        oracle = oracle_of(embedder, keep=partial(self.cache.vectors, embedder))
+        fast = ORACLE_ARITHMETIC in cell.identity
+        keep = partial(self.cache.vectors, embedder, fast=fast)
+        oracle = oracle_of(embedder, keep=keep, fast=fast)
         lifted = np.ascontiguousarray(lifted)
         label = cell.labels["attack"]
         guesses, traces = answers_of(attack, lifted, oracle, traced=self.trace, who=label)

@@ -75,6 +75,7 @@ class Inverter:
         max_tokens: The embedder's tokens kept of each text, special ones included, and the
             length a checkpoint must serve.
         shelves: Folders in whose subfolders checkpoints lie.
+        fast_oracle: Whether the attack's questions are answered in bfloat16.
     """
 
     registry: Registry
@@ -83,6 +84,7 @@ class Inverter:
     embedder: Embedder
     max_tokens: int
     shelves: Sequence[Path] = ()
+    fast_oracle: bool = False
 
     def check(self, attack: Spelling, *, traced: bool) -> None:
         """Refuse what cannot be done, before anything is read or loaded.
@@ -134,7 +136,7 @@ class Inverter:
         """
         embedder = self.embedder
         attack: Attack = self.registry.build("attacks", resolved.spelling, self.context)
-        oracle = oracle_of(embedder)
+        oracle = oracle_of(embedder, fast=self.fast_oracle)
         guesses, traces = answers_of(
             attack, targets.attacked, oracle, traced=traced, who=resolved.label
         )
@@ -165,5 +167,6 @@ class Inverter:
             max_tokens=self.max_tokens,
             targets=targets,
             oracle_texts=oracle.texts_asked,
+            fast_oracle=self.fast_oracle,
             answers=answers,
         )

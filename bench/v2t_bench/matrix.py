@@ -35,7 +35,14 @@ from v2t_bench.resolution import (
     missing_lines,
     with_floors,
 )
-from v2t_bench.results import METRICS_VERSION, SEARCH_VERSION, CellKind, cell_id
+from v2t_bench.results import (
+    BFLOAT16,
+    METRICS_VERSION,
+    ORACLE_ARITHMETIC,
+    SEARCH_VERSION,
+    CellKind,
+    cell_id,
+)
 from v2t_bench.shelves import Shelves
 from v2t_bench.shown import without_paths
 from v2t_bench.spelling import Spelling, Value, parse, parse_composition
@@ -59,6 +66,8 @@ class Grid:
         n_texts: Attacked texts of each corpus; None for 60 (demo) or 500.
         sample_seed: Of the attacked sample.
         limit: Attack at most so many; the rows are marked unofficial.
+        fast_oracle: Whether attackers' questions are answered in bfloat16. It is part of every
+            leakage cell: whether an attack asks is only known once it has run.
     """
 
     datasets: tuple[str, ...]
@@ -72,6 +81,7 @@ class Grid:
     n_texts: int | None = None
     sample_seed: int = 0
     limit: int | None = None
+    fast_oracle: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -345,6 +355,8 @@ class _Cast:
             "threat": str(threat),
             "plugins": dict(sorted(plugins.items())),
         }
+        if self.grid.fast_oracle:
+            identity[ORACLE_ARITHMETIC] = BFLOAT16
         flags = list(attack.flags)
         if self.grid.limit is not None:
             flags.append("unofficial")

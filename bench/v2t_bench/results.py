@@ -16,6 +16,10 @@ METRICS_VERSION = 1
 # Of the way from released vectors to a ranking.
 SEARCH_VERSION = 1
 
+# In the identity of leakage cells whose attackers were not answered in the embedder's own
+# precision; absent from all others.
+ORACLE_ARITHMETIC, BFLOAT16 = "oracle_arithmetic", "bfloat16"
+
 CellKind = Literal["utility", "leakage"]
 
 

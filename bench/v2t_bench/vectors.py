@@ -11,6 +11,7 @@ import hashlib
 import json
 import logging
 from collections.abc import Callable, Sequence
+from contextlib import ExitStack
 from dataclasses import asdict
 from functools import partial
 from pathlib import Path
@@ -50,13 +51,16 @@ def embed_fast(embedder: Embedder, texts: Sequence[str], role: Role) -> Vectors:
     """Return the vectors of ``texts``, (n, d), multiplied in bfloat16 where torch computes them.
 
     Twice as fast on a processor with bfloat16; a vector of MiniLM is then within a cosine of
-    0.9999 of its own, and depends a little on its neighbours in the batch. Good enough to
-    learn from, never for what is published.
+    0.9999 of its own, and depends on what else is in the batch: by a cosine of 0.00002 at most
+    (256 texts, alone or together). The same list gives the same vectors. Good enough to learn
+    from and to search by, never for what is released or scored.
     """
     import torch
 
-    kind = "cuda" if torch.cuda.is_available() else "cpu"
-    with torch.autocast(kind, dtype=torch.bfloat16):
+    with ExitStack() as stack:
+        # An embedder does not tell where it computes.
+        for kind in ("cpu", "cuda") if torch.cuda.is_available() else ("cpu",):
+            stack.enter_context(torch.autocast(kind, dtype=torch.bfloat16))
         vectors = embedder.embed(texts, role)
     return np.ascontiguousarray(vectors, dtype=np.float32)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import json
 import shutil
+from collections.abc import Sequence
 from pathlib import Path
 
 import pyarrow.parquet as pq
@@ -12,7 +13,10 @@ import pytest
 
 from end_to_end.commands import Invoke
 from ladder import LADDER
+from v2t_bench.contracts import Embedder, Role, Vectors
 from v2t_bench.leaderboard.rows import COLUMNS
+
+GOLDEN = Path(__file__).parents[1] / "golden"
 
 
 def grid(beir_folder: Path, out: Path, *more: object) -> list[object]:
@@ -206,6 +210,65 @@ def test_of_two_fitting_checkpoints_the_named_one_is_used_and_is_the_floor(
     assert {row["attack"].partition("@")[0] for row in rows_of(tmp_path / "r")} == {
         "silent", 'nearest:checkpoint="a',
     }  # fmt: skip
+
+
+@pytest.mark.usefixtures("trained", "plugin")
+class TestAFastOracle:
+    @pytest.fixture
+    def words(self, beir_folder: Path, tmp_path: Path) -> list[object]:
+        return [*grid(beir_folder, tmp_path, "--attack", "ladder"), "--limit", 3]
+
+    def test_makes_cells_of_their_own_and_embeds_nothing_but_questions_in_bfloat16(
+        self, invoke: Invoke, words: list[object], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        assert invoke(*words).status == 0
+        exact = {row["cell_id"]: row for row in rows_of(tmp_path)}
+        asked: list[str] = []
+
+        def noted(embedder: Embedder, texts: Sequence[str], role: Role) -> Vectors:
+            asked.extend(texts)
+            return embedder.embed(texts, role)
+
+        monkeypatch.setattr("v2t_bench.vectors.embed_fast", noted)
+        monkeypatch.setattr("v2t_bench.environment.has_fast_bfloat16", lambda device: True)
+        done = invoke(*words, "--fast-oracle")
+        assert done.status == 0, done.err
+        assert "no effect" not in done.err
+        assert asked == list(LADDER) * 6
+        # The utility of two defenses; no leakage.
+        assert "2 stored" in done.err
+        fast = [row for row in rows_of(tmp_path) if row["cell_id"] not in exact]
+        assert len(fast) == len(exact)
+        flagged = {row["attack"] for row in fast if "fast-oracle" in row["flags"].split()}
+        assert flagged == {"ladder:steps=3"}
+        assert not any("fast-oracle" in row["flags"] for row in exact.values())
+        released = json.loads((GOLDEN / "result-v1.json").read_text())["identity"]
+        for rows, added in ((exact.values(), {}), (fast, {"oracle_arithmetic": "bfloat16"})):
+            for row in rows:
+                stored = tmp_path / "cells" / row["cell_id"] / "result.json"
+                identity = json.loads(stored.read_text())["identity"]
+                assert {key: identity[key] for key in identity.keys() - released.keys()} == added
+                assert released.keys() <= identity.keys()
+
+    def test_has_no_effect_where_bfloat16_is_not_faster_and_says_so_in_a_line(
+        self, invoke: Invoke, words: list[object], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        assert invoke(*words).status == 0
+        before = rows_of(tmp_path)
+        monkeypatch.setattr("v2t_bench.environment.has_fast_bfloat16", lambda device: False)
+        done = invoke(*words, "--fast-oracle")
+        assert done.err.count("--fast-oracle has no effect: cpu is not faster in bfloat16\n") == 1
+        assert f"{len(before) + 2} stored" in done.err
+        assert rows_of(tmp_path) == before
+
+    def test_answers_what_invert_asks_and_is_told_in_its_json(
+        self, invoke: Invoke, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        words = ("invert", "a red door", "--attack", "ladder", "--embedder", "hashed", "--device",
+                 "cpu", "--json")  # fmt: skip
+        monkeypatch.setattr("v2t_bench.environment.has_fast_bfloat16", lambda device: True)
+        assert "fast_oracle" not in json.loads(invoke(*words).out)
+        assert json.loads(invoke(*words, "--fast-oracle").out)["fast_oracle"] is True
 
 
 @pytest.mark.usefixtures("trained", "plugin")

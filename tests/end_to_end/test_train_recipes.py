@@ -15,8 +15,8 @@ from v2t_bench.corpora.demo import demo_training_texts
 from v2t_bench.errors import BadInput
 from v2t_bench.lesson import Lesson
 from v2t_bench.training import School
-from v2t_plugins.attacks.vec2text import TRAININGS
 from v2t_plugins.attacks.vec2text.choices import Choices
+from v2t_plugins.attacks.vec2text.trainings import TRAININGS
 
 Taught = Callable[..., Lesson]
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -232,6 +233,11 @@ class TestTheDocument:
         ]  # fmt: skip
         assert (answers[1]["cut"], answers[1]["exact"]) == (True, False)
         assert [list(one) for one in answers[1]["trace"]] == [["step", "text", "cosine"]] * 2
+
+    def test_says_that_questions_were_answered_in_bfloat16(self, inverter: Inverter) -> None:
+        fast = replace(inverter, fast_oracle=True)
+        found = fast.invert(ready("ladder"), prepared(inverter), traced=False)
+        assert found.document()["fast_oracle"] is True
 
     def test_of_vectors_claims_nothing_about_texts(self, inverter: Inverter) -> None:
         vectors = inverter.embedder.embed(TEXTS, "document")

@@ -51,6 +51,18 @@ def results() -> list[Result]:
     ]
 
 
+@pytest.mark.parametrize(("asked", "flagged"), [(7, True), (0, False), (None, False)])
+def test_a_row_says_that_its_questions_were_answered_in_bfloat16(
+    results: list[Result], asked: int | None, flagged: bool
+) -> None:
+    fast = results[3].model_copy(
+        update={"identity": {"oracle_arithmetic": "bfloat16"}, "facts": {"oracle_texts": asked}}
+    )
+    flags = by_cell([*results[:3], fast])["a0"]["flags"].split()
+    assert ("fast-oracle" in flags) is flagged
+    assert "fast-oracle" not in by_cell(results)["a0"]["flags"]
+
+
 def by_cell(results: list[Result]) -> dict[Any, dict[str, Any]]:
     return {row["cell_id"]: row for row in leaderboard_rows(results)}
 

@@ -13,12 +13,14 @@ from v2t_bench.contracts import BuildContext, Embedder, TrainContext, TrainRepor
 from v2t_bench.errors import (
     BadInput,
     BadParameter,
+    BrokenPromise,
     CorruptArtifact,
     MissingCheckpoint,
     SpaceMismatch,
 )
 from v2t_bench.registry import Registry
 from v2t_bench.scoring.cosine import cosine_per_pair
+from v2t_bench.spelling import parse
 from v2t_bench.threat import Oracle
 from v2t_plugins.attacks.vec2text import Vec2Text
 from v2t_plugins.attacks.vec2text.generate import write_greedily
@@ -260,6 +262,78 @@ def test_without_feedback_the_guess_lands_on_the_target(
         attack = build(toy[0], context, steps=1, start="Ann buys", feedback=feedback)
         answers.append(attack.invert(vectors, ask(embedder)))
     assert answers[0] == answers[1] != answers[2]
+
+
+class Says:
+    """Another attack: says what it is told to, and asks ``asks`` texts."""
+
+    def __init__(self, texts: list[str], asks: int = 0) -> None:
+        self.texts, self.asks = texts, asks
+
+    def invert(self, vectors: Vectors, oracle: Oracle) -> list[str]:
+        oracle.embed(["?"] * self.asks)
+        vectors[:] = 0  # its own copy
+        return self.texts
+
+
+def beside(attack: Any, context: BuildContext) -> BuildContext:
+    """Return the context in which ``init=says`` is ``attack``."""
+
+    def build(kind: str, spelling: Any) -> Any:
+        assert (kind, spelling) == ("attacks", parse("says"))
+        return attack
+
+    return dataclasses.replace(context, build=build)
+
+
+def test_the_answer_of_another_attack_is_kept_where_it_is_perfect(
+    toy: tuple[Path, TrainReport],
+    held_out: tuple[list[str], Vectors],
+    embedder: Embedder,
+    context: BuildContext,
+) -> None:
+    texts, vectors = held_out
+    before, oracle = vectors.copy(), ask(embedder)
+    beginning = beside(Says(texts, asks=7), context)
+    attack = build(toy[0], beginning, steps=3, guesses=1, init=parse("says"))
+    assert attack.invert(vectors, oracle) == texts
+    np.testing.assert_array_equal(vectors, before)
+    # What the other asked, each text, and each of the base model's guesses that is not one.
+    own = build(toy[0], context, steps=0).invert(vectors, ask(embedder))
+    assert oracle.texts_asked == 7 + len({*texts, *own})
+
+
+def test_the_answer_of_another_attack_does_no_harm_where_it_is_bad(
+    toy: tuple[Path, TrainReport],
+    held_out: tuple[list[str], Vectors],
+    embedder: Embedder,
+    context: BuildContext,
+) -> None:
+    vectors = held_out[1]
+    without = build(toy[0], context, steps=3).invert(vectors, ask(embedder))
+    for text in ("", "nothing like it at all, nowhere"):
+        beginning = beside(Says([text] * len(vectors)), context)
+        attack = build(toy[0], beginning, steps=3, init=parse("says"))
+        assert attack.invert(vectors, ask(embedder)) == without
+
+
+def test_another_attack_that_says_too_little_is_named(
+    toy: tuple[Path, TrainReport],
+    held_out: tuple[list[str], Vectors],
+    embedder: Embedder,
+    context: BuildContext,
+) -> None:
+    attack = build(toy[0], beside(Says(["one"]), context), init=parse("says"))
+    with pytest.raises(BrokenPromise, match="says"):
+        attack.invert(held_out[1], ask(embedder))
+
+
+@pytest.mark.parametrize("more", [{"steps": 0}, {"search": "parity"}, {"start": "random"}])
+def test_the_answer_of_another_attack_is_refused_where_nothing_begins_at_it(
+    more: dict[str, Any], context: BuildContext
+) -> None:
+    with pytest.raises(BadParameter, match="init="):
+        Vec2Text(context=context, init=parse("says"), **more)
 
 
 def test_no_vectors_give_no_guesses(

@@ -280,6 +280,59 @@ def test_several_first_guesses_are_for_corrections_of_best_alone(more: dict[str,
     assert {round_.text for round_ in trace.rounds} == {"a"}
 
 
+@pytest.mark.parametrize(("guesses", "given", "begins"), [
+    (1, "e", "e"), (4, "b", "e"), (3, "e", "e"), (1, "d", "d"), (2, "b", "b"), (3, "a", "b"),
+])  # fmt: skip
+def test_a_text_that_is_given_competes_with_the_first_guesses(
+    guesses: int, given: str, begins: str
+) -> None:
+    table = Table(STAYS, likely=LIKELY)
+    trace, _, asked = look(table, CHANCY, steps=9, samples=0, guesses=guesses, given=[given])
+    assert [round_.text for round_ in trace.rounds] == [begins]
+    assert asked == list(dict.fromkeys([*LIKELY[:guesses], given]))  # each is asked once
+
+
+def test_a_text_that_is_given_is_corrected() -> None:
+    trace, corrected, _ = look(Table(CIRCLE), WHERE, steps=1, samples=0, given=["b"])
+    assert (trace.text, corrected) == ("c", ["b"])
+
+
+@pytest.mark.parametrize("given", [[], [""], [" \n"], ["far"]])
+def test_a_text_that_is_given_and_worse_changes_nothing(given: list[str]) -> None:
+    where = WHERE | {"far": 170.0}
+    without, corrected, asked = look(Table(CIRCLE), where, steps=20, samples=0)
+    trace, corrected_too, asked_too = look(Table(CIRCLE), where, steps=20, samples=0, given=given)
+    assert (trace, corrected_too) == (without, corrected)
+    assert [text for text in asked_too if text != "far"] == asked
+
+
+def test_a_text_that_is_given_is_followed_beside_the_first_guess_by_more_beams() -> None:
+    table = Table(STAYS)
+    look(table, CHANCY | {"a": 20.0, "d": 30.0}, steps=9, samples=0, beam=2, given=["d"])
+    assert table.corrected == ["a", "d"]
+
+
+def test_texts_are_given_for_every_target_or_for_none() -> None:
+    with pytest.raises(ValueError, match="zip"):
+        look(Table(CIRCLE), WHERE, steps=1, given=["a", "b"])
+
+
+def test_each_target_has_the_text_that_was_given_for_it_whatever_the_batch() -> None:
+    networks: Any = Table(STAYS)
+
+    def answer(texts: Sequence[str], role: str) -> Vectors:
+        return np.stack([at(CHANCY[text]) for text in texts])
+
+    given = ["b", "c", "d"]
+    targets = np.stack([at(CHANCY[text]) for text in given])
+    for batch_size in (1, 2, 8):
+        oracle = Oracle(answer, space=SPACE, dim=2)
+        search = Search(
+            networks=networks, oracle=oracle, steps=2, given=given, batch_size=batch_size
+        )
+        assert [trace.text for trace in search.run(targets)] == given
+
+
 def test_first_guesses_of_a_row_do_not_depend_on_how_many_rows_there_are() -> None:
     class Counting(Table):
         widths: tuple[int, ...] = ()

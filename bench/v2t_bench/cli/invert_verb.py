@@ -9,7 +9,15 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from v2t_bench.cli.options import MACHINE, machine_options, make_context, open_cache, tell
+from v2t_bench.cli.options import (
+    MACHINE,
+    fast_oracle_option,
+    machine_options,
+    make_context,
+    open_cache,
+    takes_effect,
+    tell,
+)
 
 if TYPE_CHECKING:
     from v2t_bench.contracts import BuildContext, Embedder
@@ -78,6 +86,7 @@ if TYPE_CHECKING:
     type=click.Path(path_type=Path, dir_okay=False),
     help="Write the JSON there as well.",
 )
+@fast_oracle_option
 @machine_options
 def command(**given: Any) -> None:
     """Embed TEXT and read it back from its vector alone, or read back vectors of your own.
@@ -108,6 +117,7 @@ def command(**given: Any) -> None:
         embedder_text=given["embedder"],
         max_tokens=given["max_tokens"],
         shelves=[open_cache(given["cache_dir"]) / "checkpoints", *given["checkpoints"]],
+        fast_oracle=takes_effect(given["fast_oracle"], context.device),
     )
     inverter.check(attack, traced=given["trace"])
     resolved = inverter.resolve(attack)

@@ -56,6 +56,27 @@ def machine_options(function: F) -> F:
     return function
 
 
+def fast_oracle_option(function: F) -> F:
+    """Add ``--fast-oracle``, of verbs that attack."""
+    return click.option(
+        "--fast-oracle", is_flag=True,
+        help="Embed what attacks ask in bfloat16, within a cosine of 0.9999; what is released, "
+        "ranked and scored stays exact. A vector then depends a little on its batch, so another "
+        "--batch-size or other texts beside it may change an answer; the same command on the "
+        "same machine gives the same. No effect on a processor without bfloat16.",
+    )(function)  # fmt: skip
+
+
+def takes_effect(fast_oracle: bool, device: str) -> bool:
+    """Return whether ``--fast-oracle`` changes anything on ``device``; tell if it does not."""
+    from v2t_bench.environment import has_fast_bfloat16
+
+    if fast_oracle and not has_fast_bfloat16(device):
+        tell(f"--fast-oracle has no effect: {device} is not faster in bfloat16")
+        return False
+    return fast_oracle
+
+
 def make_context(
     registry: Registry,
     *,

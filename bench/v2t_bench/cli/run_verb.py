@@ -13,9 +13,11 @@ from v2t_bench.cli import EXIT_FAILED
 from v2t_bench.cli.options import (
     MACHINE,
     EmbeddingProgress,
+    fast_oracle_option,
     machine_options,
     make_context,
     open_cache,
+    takes_effect,
     tell,
 )
 
@@ -169,6 +171,7 @@ def _read_config(ctx: click.Context, param: click.Parameter, path: Path | None) 
     "cells that are finished are not run again for it.",
 )
 @click.option("--json", "as_json", is_flag=True, help="Print rows as JSON instead of a table.")
+@fast_oracle_option
 @machine_options
 def command(**given: Any) -> None:
     """Measure every combination of dataset, embedder, defense, threat and attack.
@@ -191,7 +194,8 @@ def command(**given: Any) -> None:
     cache = open_cache(given["cache_dir"])
     grid_keys = ("datasets", "embedders", "attacks", "defenses", "threats", "seeds", "track",
                  "max_tokens", "n_texts", "sample_seed", "limit")  # fmt: skip
-    grid = Grid(**{key: given[key] for key in grid_keys})
+    fast_oracle = takes_effect(given["fast_oracle"], context.device)
+    grid = Grid(**{key: given[key] for key in grid_keys}, fast_oracle=fast_oracle)
     shelves = [cache / "checkpoints", *given["checkpoints"]]
     scenes = Planner(registry=registry, context=context, shelves=shelves).plan(grid)
     vectors = VectorCache(cache / "vectors", EmbeddingProgress())

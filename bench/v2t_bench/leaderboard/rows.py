@@ -7,7 +7,7 @@ from typing import Any, TypeAlias
 
 from v2t_bench.release import UNDEFENDED
 from v2t_bench.resolution import NEAREST, TRAINED_AGAINST
-from v2t_bench.results import Measured, Result
+from v2t_bench.results import ORACLE_ARITHMETIC, Measured, Result
 from v2t_bench.spelling import parse
 
 Row: TypeAlias = dict[str, "float | int | str | bool | None"]
@@ -91,6 +91,15 @@ def _knows_defense(result: Result) -> bool:
     return trained or str(labels["threat"]).startswith("adaptive")
 
 
+def _own_flags(leakage: Result) -> list[str]:
+    """Return what is known of a row without any other."""
+    flags = list(leakage.labels["flags"])
+    # An attack that asked nothing is the same either way.
+    if ORACLE_ARITHMETIC in leakage.identity and leakage.facts.get("oracle_texts"):
+        flags.append("fast-oracle")
+    return flags
+
+
 def _row(
     leakage: Result,
     by_id: Mapping[str, Result],
@@ -123,7 +132,7 @@ def _row(
     defended = labels["defense"] != UNDEFENDED
     if defended:
         row["has_adaptive"] = _setting(leakage) in adaptive
-    flags = list(labels["flags"])
+    flags = _own_flags(leakage)
     if headroom is not None and headroom < MIN_HEADROOM:
         flags.append("weak-attack")
     if _below_floor(leakage, prior, nearest.get(_released(leakage))):

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import logging
 import math
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
 
 from v2t_bench import hookimpl
 from v2t_bench.contracts import (
@@ -19,67 +21,18 @@ from v2t_bench.contracts import (
     TrainContext,
     TrainReport,
     Vectors,
+    check_guesses,
 )
 from v2t_bench.errors import BadInput, BadParameter
 from v2t_bench.spelling import Spelling, parse
 from v2t_bench.threat import Oracle
 from v2t_plugins.attacks.trained import check_dim, folder_of, scaled_like_targets
+from v2t_plugins.attacks.vec2text.trainings import DEMO_TRAINING, TRAININGS
 
 if TYPE_CHECKING:
     from v2t_plugins.attacks.vec2text.networks import Networks
 
 log = logging.getLogger(__name__)
-
-# Enough to rank defenses on the demo corpora after minutes on two processor cores.
-DEMO_TRAINING: Mapping[str, Any] = {
-    "size": "tiny",
-    "steps": 1600,
-    "batch_size": 64,
-    "options": {
-        "vocabulary": "6000",
-        "pseudo_tokens": "8",
-        "hypotheses": "4000",
-        "corrector_steps": "200",
-        "learning_rate": "0.004",
-    },
-}
-
-# Found on two processor cores, see docs/training-log.md: one network in both roles, short
-# and long texts, everything that comes further in the same time.
-TRAININGS: Mapping[str, Mapping[str, Any]] = {
-    "minilm": {
-        "size": "small",
-        "max_tokens": 32,
-        "min_tokens": 4,
-        "fast_vectors": True,
-        "batch_size": 128,
-        "options": {
-            "end_below": "0.4",
-            "lexical": "bow",
-            "optimizer": "muon",
-            "pseudo_tokens": "4",
-            "shared": "true",
-            "store": "int8",
-        },
-    },
-    # The demo inverter that a package carries, with more time than a first run would take.
-    "demo": {
-        "demo": True,
-        "size": "tiny",
-        "steps": 1800,
-        "batch_size": 128,
-        "options": {
-            "corrector_steps": "800",
-            "hypotheses": "8000",
-            "learning_rate": "0.003",
-            "optimizer": "muon",
-            "pseudo_tokens": "4",
-            "shared": "true",
-            "store": "int8",
-            "vocabulary": "6000",
-        },
-    },
-}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -104,6 +57,8 @@ class Vec2Text:
             vec2text 0.0.13, step for step.
         start: A text to correct in place of the base model's (paper, table 5): itself,
             ``word*32`` for repetitions, or ``random`` for random subwords.
+        init: Another attack, whose answer competes with the base model's first guesses; what
+            that attack asks is counted too. Not for ``parity``, ``start`` or steps=0.
         feedback: False: the corrector is not shown where its guess landed (paper, section 7).
         dtype: Of the networks' arithmetic.
         published: Use published weights: gtr-base, gtr-base-st, ada-002, or the hub id or
@@ -119,6 +74,7 @@ class Vec2Text:
     fluency: float = 1.0
     search: Literal["best", "parity"] = "best"
     start: str | None = None
+    init: Spelling | None = None
     feedback: bool | None = None
     dtype: Literal["float32", "float64", "bfloat16"] | None = None
     published: str | None = None
@@ -142,6 +98,13 @@ class Vec2Text:
             raise BadParameter(
                 f"vec2text: beam={self.beam} follows guesses from step to step, and steps=0 has "
                 "none; leave beam out or give steps"
+            )
+        if self.init is not None and (
+            not self.steps or self.search == "parity" or self.start is not None
+        ):
+            raise BadParameter(
+                "vec2text: init= is a first guess beside the base model's, to be corrected; leave "
+                "out start=, search=parity and steps=0"
             )
         if self.published is not None and self.checkpoint is not None:
             raise BadParameter("vec2text: give published= or checkpoint=, not both")
@@ -238,6 +201,7 @@ class Vec2Text:
             fluency=self.fluency,
             mode=self.search,
             start=self._beginning(networks),
+            given=self._given(vectors, oracle),
             batch_size=self.context.batch_size or BATCH_SIZE,
             trace=trace,
         ).run(scaled_like_targets(vectors, oracle.space))
@@ -248,6 +212,14 @@ class Vec2Text:
         from v2t_plugins.attacks.vec2text.starts import starting_text
 
         return starting_text(self.start, networks)
+
+    def _given(self, vectors: Vectors, oracle: Oracle) -> list[str]:
+        """Return what the other attack says of each row, if there is one."""
+        if self.init is None:
+            return []
+        attack: Attack = self.context.build("attacks", self.init)
+        answers = attack.invert(np.array(vectors), oracle)
+        return check_guesses(answers, rows=len(vectors), who=self.init.name)
 
     def _source(self) -> Any:
         from v2t_plugins.attacks.vec2text.published import Source

@@ -56,6 +56,8 @@ class Search:
         fluency: For `best`: how much plausibility counts, see `worth`.
         mode: See the module.
         start: Makes the first guess of a target, in place of the base model.
+        given: For `best`, where something is corrected: a text for each target, which competes
+            with the first guesses unless it is blank; or none at all.
         batch_size: Rows worked on at once.
         trace: Whether to keep the rounds; parity embeds guesses for it that it needs for
             nothing else.
@@ -73,6 +75,7 @@ class Search:
     fluency: float = 0.0
     mode: Mode = "best"
     start: Callable[[Vectors], str] | None = None
+    given: Sequence[str] = ()
     batch_size: int = BATCH_SIZE
     trace: bool = False
     remember: bool = True
@@ -90,9 +93,10 @@ class Search:
 
     def _rows(self, vectors: Vectors) -> Iterator[Row]:
         for place in range(0, len(vectors), self.batch_size):
-            rows = self._begin(vectors[place : place + self.batch_size])
+            part = slice(place, place + self.batch_size)
+            rows = self._begin(vectors[part])
             if self.steps and self.mode == "best":
-                self._choose_first(rows)
+                self._choose_first(rows, self.given[part])
             if self.trace:
                 self._look([(row, row.answer) for row in rows], 0)
             if self.steps:
@@ -151,8 +155,8 @@ class Search:
             row.rounds.append(Round(step=step, text=node.draft.text, cosine=cosine))
 
     # ------------------------------------------------------------------ best
-    def _choose_first(self, rows: list[Row]) -> None:
-        """Let each row begin at the best of its first guesses."""
+    def _choose_first(self, rows: list[Row], given: Sequence[str]) -> None:
+        """Let each row begin at the best of its first guesses and of what was given."""
         if self.guesses > 1 and self.start is None:
             size = max(1, self.batch_size // self.guesses)
             for place in range(0, len(rows), size):
@@ -161,6 +165,9 @@ class Search:
                 written = self.networks.first_beams(targets, beams=self.guesses)
                 for row, drafts in zip(part, written, strict=True):
                     row.waiting += row.fresh(drafts)
+        for row, text in zip(rows, given, strict=bool(given)):
+            if text.strip():
+                row.waiting += row.fresh([self.networks.draft(text)])
         new = [(row, node) for row in rows for node in row.waiting]
         self._embed(new)
         self._judge(new)
