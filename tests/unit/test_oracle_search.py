@@ -33,9 +33,18 @@ from v2t_plugins.attacks.oracle_search.edits import (
     padded,
     with_word,
 )
+from v2t_plugins.attacks.oracle_search.effects import LOST, OTHERS, closer, way_to
 from v2t_plugins.attacks.oracle_search.lexicon import Lexicon
 from v2t_plugins.attacks.oracle_search.ridge import STRENGTH, Ridge
-from v2t_plugins.attacks.oracle_search.saving import ORDER, RIDGE, TEXTS, VECTORS, WORDS, Learned
+from v2t_plugins.attacks.oracle_search.saving import (
+    EFFECTS,
+    ORDER,
+    RIDGE,
+    TEXTS,
+    VECTORS,
+    WORDS,
+    Learned,
+)
 
 
 def train(
@@ -194,11 +203,12 @@ def test_no_text_is_asked_twice_for_one_vector(
     assert len(asked) == len(set(asked)) == oracle.texts_asked
 
 
-def test_training_asks_for_the_texts_and_for_nothing_else(
+def test_training_asks_for_the_texts_for_words_alone_and_for_some_trials(
     context: BuildContext, oracle: Oracle, texts: list[str], tmp_path: Path
 ) -> None:
-    train(context, oracle, texts, tmp_path)
-    assert oracle.texts_asked == len(texts)
+    _, report = train(context, oracle, texts, tmp_path)
+    trials = oracle.texts_asked - len(texts) - report.recipe["words"]
+    assert len(texts) < trials <= len(texts) * (1 + LOST + OTHERS)
 
 
 # ------------------------------------------------------------------ training
@@ -208,7 +218,7 @@ def test_the_same_texts_give_the_same_bytes(
     context: BuildContext, oracle: Oracle, texts: list[str], tmp_path: Path
 ) -> None:
     made = [train(context, oracle, texts, tmp_path / name)[0].checkpoint for name in "ab"]
-    for name in (WORDS, TEXTS, ORDER, RIDGE, VECTORS):
+    for name in (WORDS, TEXTS, ORDER, RIDGE, EFFECTS, VECTORS):
         first, second = ((folder / name).read_bytes() for folder in made if folder is not None)
         assert first == second
 
@@ -237,6 +247,33 @@ def test_the_test_after_training_has_a_small_budget_and_says_so(
     checkpoint = school.train(lesson, tmp_path / "made")
     record = (checkpoint.folder / "checkpoint.json").read_text()
     assert '"attack": "search:beam=6,fluency=0.3,queries=100,restarts=2"' in record
+
+
+def test_what_words_bring_a_text_is_foreseen(
+    trained: OracleSearch, embedder: Embedder, unseen: list[str], targets: Vectors
+) -> None:
+    assert trained.checkpoint is not None
+    learned = Learned.load(trained.checkpoint)
+    lexicon = learned.lexicon(embedder.space)
+    words = np.arange(len(lexicon))
+    foreseen, found = [], []
+    for text, target in zip(unseen, targets, strict=True):
+        half = lexicon.read(text)[::2].tolist()
+        here, *there = embedder.embed(
+            [lexicon.write(half), *(lexicon.write([*half, word]) for word in words.tolist())],
+            "document",
+        )
+        way, distance = way_to(target, here)
+        foreseen += closer(*learned.effects.steps(words, way, distance)).tolist()
+        found += np.log((1 - here @ target) / (1 - np.array(there) @ target)).tolist()
+    assert np.corrcoef(foreseen, found)[0, 1] > 0.8
+    assert abs(np.mean(foreseen) - np.mean(found)) < 0.1
+
+
+def test_frequent_words_take_smaller_steps(trained: OracleSearch) -> None:
+    assert trained.checkpoint is not None
+    learned = Learned.load(trained.checkpoint)
+    assert np.corrcoef(learned.effects.reach, learned.ridge.share)[0, 1] < -0.3
 
 
 def test_the_regression_is_that_of_augmented_least_squares() -> None:
