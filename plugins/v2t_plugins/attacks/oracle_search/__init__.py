@@ -2,8 +2,9 @@
 
 The idea of optimising a text's words against its embedding is that of Song and Raghunathan
 2020, section 4, who follow the gradient of a white box; here the embedder answers and nothing
-else, the words are those that a regression reads out of the vector, and an n-gram model says
-what order is likely. Nothing is learned but in closed form.
+else. Words are those that a regression reads out of the vector and those that lie its way when
+they are embedded alone; how far a word takes a text is fitted to trials; an n-gram model says
+what order is likely. No network is trained.
 """
 
 from __future__ import annotations

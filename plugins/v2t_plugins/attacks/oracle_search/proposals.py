@@ -186,7 +186,7 @@ def _largest(gain: Floats, most: int = MOST) -> Ids:
     return places
 
 
-def _best(gain: Floats) -> Iterator[tuple[int, int, float]]:
+def _best(gain: NDArray[np.floating[Any]]) -> Iterator[tuple[int, int, float]]:
     """Yield place, word and gain of the best cells of (places, words)."""
     # The second best place of a word waits until other words had their turn.
     rank = np.empty(gain.shape, dtype=np.float32)

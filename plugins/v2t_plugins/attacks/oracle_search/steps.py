@@ -88,7 +88,8 @@ class Steps:
         )
         if not width:
             found = closer(along, squared) + surprise
-            return np.repeat(found, len(here.words) + 1, axis=1).round(5)
+            everywhere: Floats = np.repeat(found, len(here.words) + 1, axis=1).round(5)
+            return everywhere
         less, also, known = here._of_runs(width)
         return (closer(along - less, squared + also) + surprise - known).round(5)
 
