@@ -19,6 +19,7 @@ import tempfile
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from importlib.util import find_spec
 from itertools import product
 from pathlib import Path
 from statistics import median
@@ -284,6 +285,8 @@ def main() -> None:
     if given.serve:
         serve(given.serve[0], Path(given.serve[1]), given.threads)
         return
+    if find_spec("vec2text") is None:
+        parser.exit(2, "error: vec2text is not installed; pip install 'v2t-bench[parity]'\n")
     if given.quick:
         given.rounds, given.texts = 1, 8
         STATES["converging"] = (20, 20)
