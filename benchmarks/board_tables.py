@@ -88,21 +88,31 @@ def table(rows: Sequence[Row]) -> list[str]:
     return ["| " + " | ".join(line) + " |" for line in drawn]
 
 
+def print_tables(path: Path) -> None:
+    """Print the tables of one board."""
+    groups: dict[tuple[str, ...], list[Row]] = defaultdict(list)
+    with path.open(encoding="utf-8", newline="") as lines:
+        for row in csv.DictReader(lines):
+            # What an attack gets without the vector is what its headroom is counted from.
+            if not row["attack"].startswith("prior:"):
+                groups[tuple(row[name] for name in SETTING)].append(row)
+    for setting, rows in groups.items():
+        told = f"{', '.join(setting)} texts"
+        if kept := number(rows[0], "ndcg_kept", 3):
+            told += f", {kept} of NDCG@10 kept"
+        print(f"\n{told}\n", *table(rows), sep="\n")
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("files", nargs="+", type=Path)
     for path in parser.parse_args().files:
-        groups: dict[tuple[str, ...], list[Row]] = defaultdict(list)
-        with path.open(encoding="utf-8", newline="") as lines:
-            for row in csv.DictReader(lines):
-                # What an attack gets without the vector is what its headroom is counted from.
-                if not row["attack"].startswith("prior:"):
-                    groups[tuple(row[name] for name in SETTING)].append(row)
-        for setting, rows in groups.items():
-            told = f"{', '.join(setting)} texts"
-            if kept := number(rows[0], "ndcg_kept", 3):
-                told += f", {kept} of NDCG@10 kept"
-            print(f"\n{told}\n", *table(rows), sep="\n")
+        try:
+            print_tables(path)
+        except (OSError, UnicodeDecodeError) as error:
+            parser.exit(2, f"error: {path} cannot be read ({error})\n")
+        except KeyError as error:
+            parser.exit(2, f"error: {path} is no leaderboard: it has no column {error}\n")
 
 
 if __name__ == "__main__":

@@ -8,8 +8,8 @@ leaderboards use.
 
 from __future__ import annotations
 
+import argparse
 import logging
-import sys
 import time
 from pathlib import Path
 from statistics import mean
@@ -21,6 +21,7 @@ from v2t_bench.contracts import BuildContext, Embedder, Vectors
 from v2t_bench.corpora.beir import read_beir
 from v2t_bench.corpora.records import Corpus
 from v2t_bench.environment import cache_folder
+from v2t_bench.errors import V2TError
 from v2t_bench.registry import discover
 from v2t_bench.scoring.ndcg import ndcg_at_10
 from v2t_bench.search import tie_keys, tie_keys_trec, top_k
@@ -101,7 +102,17 @@ def compare(folder: Path) -> None:
     )
 
 
-if __name__ == "__main__":
+def main() -> None:
+    """Print one line a collection."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("folders", nargs="+", type=Path)
     logging.disable(logging.INFO)
-    for name in sys.argv[1:]:
-        compare(Path(name))
+    for folder in parser.parse_args().folders:
+        try:
+            compare(folder)
+        except V2TError as error:
+            parser.exit(2, f"error: {error}\n")
+
+
+if __name__ == "__main__":
+    main()

@@ -13,13 +13,13 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import resource
 import subprocess
 import sys
 import tempfile
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from importlib.util import find_spec
 from itertools import product
 from pathlib import Path
 from statistics import median
@@ -173,21 +173,12 @@ def our_contender(folder: Path, counts: Counts, mode: Any) -> Any:
     return invert
 
 
-def peak_mib() -> float:
-    """Return the most memory this process ever held, in MiB."""
-    # Not getrusage's: on Linux that begins with what the parent held when it forked.
-    status = Path("/proc/self/status")
-    if not status.is_file():
-        return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20  # bytes on macOS
-    (line,) = [line for line in status.read_text().splitlines() if line.startswith("VmHWM")]
-    return int(line.split()[1]) / 1024
-
-
 def serve(name: str, folder: Path, threads: int) -> None:
     """Be one contender: read a setting a line, answer with what it took."""
     import torch
 
     from parity.reference import load_embedder
+    from peak_memory import peak_mib
 
     torch.set_num_threads(threads)
     counts = Counts()
@@ -294,6 +285,8 @@ def main() -> None:
     if given.serve:
         serve(given.serve[0], Path(given.serve[1]), given.threads)
         return
+    if find_spec("vec2text") is None:
+        parser.exit(2, "error: vec2text is not installed; pip install 'v2t-bench[parity]'\n")
     if given.quick:
         given.rounds, given.texts = 1, 8
         STATES["converging"] = (20, 20)

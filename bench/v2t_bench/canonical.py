@@ -7,9 +7,11 @@ import json
 import os
 import tempfile
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
+
+from v2t_bench.errors import V2TError
 
 
 def canonical_json(value: Any) -> str:
@@ -65,3 +67,15 @@ def write_atomically(path: Path, data: str | bytes) -> None:
     """Write ``data`` so that ``path`` never holds half of it."""
     with replacing(path) as temporary:
         temporary.write_bytes(data.encode() if isinstance(data, str) else data)
+
+
+@contextmanager
+def empty_ones_removed(*folders: Path) -> Iterator[None]:
+    """Remove those of ``folders`` that are empty if the block ends by an error of ours."""
+    try:
+        yield
+    except V2TError:
+        for folder in folders:
+            with suppress(OSError):  # what was begun is kept: it may go on
+                folder.rmdir()
+        raise

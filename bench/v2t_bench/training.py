@@ -17,7 +17,7 @@ from typing import Any
 
 import numpy as np
 
-from v2t_bench.canonical import content_hash, hash_texts, write_atomically
+from v2t_bench.canonical import content_hash, empty_ones_removed, hash_texts, write_atomically
 from v2t_bench.checkpoints import RECORD, CheckpointRecord, read_checkpoint
 from v2t_bench.contamination import write_runs
 from v2t_bench.contracts import (
@@ -92,8 +92,7 @@ class School:
             defense=trained_against(self.registry, lesson.defense),
             fast_vectors=lesson.fast_vectors and has_fast_bfloat16(self.context.device),
         )
-        attack = self._pupil(lesson)
-        known, held_back, facts = self._split(lesson)
+        attack, (known, held_back, facts) = self._pupil(lesson), self._split(lesson)
         work, made = self._places(lesson, out)
         release = self._release(lesson, known)
         # Every process asks for the kept texts, and for different ones besides.
@@ -106,7 +105,8 @@ class School:
         oracle = oracle_of(self.embedder, keep=keep, fast=lesson.fast_vectors)
         watch = Stopwatch(work / "seconds.json")
         context = self._train_context(lesson, work, made, release, watch)
-        report = attack.train(known, oracle, context)
+        with empty_ones_removed(made, work):
+            report = attack.train(known, oracle, context)
         seconds, trained = {"train": watch.seconds}, time.monotonic()
         _check_was_asked(release, lesson.attack)
         asked = sum(kept) + self.processes.totals([oracle.texts_asked - sum(kept)])[0]

@@ -15,7 +15,7 @@ from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
 OURS = {"v2t_bench", "v2t_plugins", "v2t_minilm_inverters"}
-FOR_TESTS = ("test", "parity")  # extras that are no part of the product
+FOR_TESTS = ("test", "parity", "peers")  # extras that are no part of the product
 NEVER_IMPORTED = {
     "accelerate",  # transformers' Trainer needs it
 }
@@ -73,10 +73,9 @@ def with_test(project: dict[str, Any], core: dict[str, Requirement]) -> dict[str
 
 
 @pytest.fixture(scope="module")
-def with_parity(
-    project: dict[str, Any], with_test: dict[str, Requirement]
-) -> dict[str, Requirement]:
-    return with_test | declared(project["project"]["optional-dependencies"]["parity"])
+def with_all(project: dict[str, Any], with_test: dict[str, Requirement]) -> dict[str, Requirement]:
+    extras = project["project"]["optional-dependencies"]
+    return with_test | declared([*extras["parity"], *extras["peers"]])
 
 
 @pytest.fixture(scope="module")
@@ -122,27 +121,27 @@ def test_every_extra_is_tested(
 
 
 def test_every_import_of_tests_and_benchmarks_is_declared(
-    root: Path, with_parity: dict[str, Requirement]
+    root: Path, with_all: dict[str, Requirement]
 ) -> None:
     # Fakes, strangers' plugins and the folders of tests import each other.
     here = {path.stem for path in (root / "tests").rglob("*")}
     modules = {m: f for m, f in imported(root, "tests", "benchmarks").items() if m not in here}
 
-    undeclared = {n: f for n, f in distributions(modules).items() if n not in with_parity}
+    undeclared = {n: f for n, f in distributions(modules).items() if n not in with_all}
 
     assert undeclared == {}
 
 
 def test_every_declared_dependency_is_pinned_within_its_bounds(
-    root: Path, with_parity: dict[str, Requirement]
+    root: Path, with_all: dict[str, Requirement]
 ) -> None:
     lines = (root / "constraints.txt").read_text().splitlines()
     pins = declared([line for line in lines if line and not line.startswith("#")])
 
-    unpinned = sorted(with_parity.keys() - pins.keys())
+    unpinned = sorted(with_all.keys() - pins.keys())
     outside = {
         name: str(pins[name])
-        for name, requirement in with_parity.items()
+        for name, requirement in with_all.items()
         for pin in pins.get(name, requirement).specifier
         if name in pins and pin.version not in requirement.specifier
     }

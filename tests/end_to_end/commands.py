@@ -6,7 +6,7 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -38,13 +38,15 @@ def refused(done: Finished, *expected: str) -> None:
 
 def write_beir(
     folder: Path,
-    documents: list[dict[str, str]],
+    documents: Sequence[Mapping[str, object]],
     queries: list[dict[str, str]],
     judgements: list[tuple[str, str, int]],
 ) -> Path:
     """Write a collection as BEIR distributes it."""
     (folder / "qrels").mkdir(parents=True)
-    for name, records in (("corpus", documents), ("queries", queries)):
+    named: list[tuple[str, Sequence[Mapping[str, object]]]]
+    named = [("corpus", documents), ("queries", queries)]
+    for name, records in named:
         lines = [json.dumps(record) for record in records]
         (folder / f"{name}.jsonl").write_text("\n".join(lines) + "\n")
     lines = ["query-id\tcorpus-id\tscore"]

@@ -7,7 +7,9 @@ import shutil
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import pytest
 
 from end_to_end.commands import Finished, Invoke, command, environment, refused, write_beir
@@ -147,6 +149,39 @@ class TestOddTexts:
         assert "judgements of documents that are not in the corpus" in done.err
 
 
+@pytest.mark.usefixtures("trained")
+class TestLabels:
+    def rows(self, invoke: Invoke, tmp_path: Path, labels: list[str]) -> tuple[Finished, list[Any]]:
+        documents: list[dict[str, Any]] = [
+            {"_id": f"d{i}", "title": "", "text": f"{label} door number {i} of a house",
+             "metadata": {"label": label}} for i, label in enumerate(labels)
+        ]  # fmt: skip
+        folder = write_beir(tmp_path / "c", documents, [QUERY], [("q1", "d1", 1)])
+        done = invoke("run", "--dataset", f"beir:{folder}", "--embedder", "hashed", "--attack",
+                      "nearest", "--device", "cpu", "--json", "-o", tmp_path / "out")  # fmt: skip
+        assert done.status == 0, done.err
+        return done, json.loads(done.out)
+
+    def test_of_one_class_are_told_of_and_none_is_inferred(
+        self, invoke: Invoke, tmp_path: Path
+    ) -> None:
+        done, rows = self.rows(invoke, tmp_path, ["red"] * 12)
+        assert "all 12 labels are the same, so none is inferred" in done.err
+        assert {row["label_from_vector"] for row in rows} == {None}
+
+    def test_one_of_which_is_alone_are_inferred_all_the_same(
+        self, invoke: Invoke, tmp_path: Path
+    ) -> None:
+        _, rows = self.rows(invoke, tmp_path, ["blue"] + ["red"] * 11)
+        # The one is never both learned and asked for.
+        assert {row["label_by_majority"] for row in rows} == {11 / 12}
+
+    def test_fewer_than_folds_are_not_inferred(self, invoke: Invoke, tmp_path: Path) -> None:
+        _, rows = self.rows(invoke, tmp_path, ["red", "blue"])
+        assert {row["n_texts"] for row in rows} == {2}
+        assert {row["label_from_vector"] for row in rows} == {None}
+
+
 class TestACheckpoint:
     @pytest.fixture
     def bow(self, trained: None, cache: Path, tmp_path: Path) -> Path:
@@ -176,6 +211,20 @@ class TestACheckpoint:
         done = invoke("run", "--dataset", f"beir:{beir_folder}", "--embedder", "hashed", "--attack",
                       f"nearest:checkpoint={bow}", "-o", bow.parent / "out")  # fmt: skip
         refused(done, "'bow'", "'nearest'")
+
+    @pytest.mark.parametrize(
+        "attack", ["gpt2", "search", "vec2text", "aligner:linear,target=hashed:48,inverter=silent"]
+    )
+    def test_of_another_attack_is_refused_by_each(
+        self, invoke: Invoke, bow: Path, attack: str
+    ) -> None:
+        name, _, values = attack.partition(":")
+        given = ",".join(filter(None, [values, f"checkpoint={bow}"]))
+        vectors = bow.parent / "vectors.npy"
+        np.save(vectors, np.ones((1, 64), np.float32))
+        done = invoke("invert", "--vectors", vectors, "--embedder", "hashed", "--device", "cpu",
+                      "--attack", f"{name}:{given}")  # fmt: skip
+        refused(done, f"is a checkpoint of 'bow', not of '{name}'")
 
 
 @pytest.mark.usefixtures("trained")
@@ -249,6 +298,42 @@ def test_training_texts_that_cannot_be_used_are_refused(
                   "-o", tmp_path / "made")  # fmt: skip
     refused(done, expected)
     assert not (tmp_path / "made").exists()
+
+
+@pytest.mark.parametrize(
+    "attack",
+    ["bow", "nearest", "gpt2", "search", "vec2text", "aligner:mlp,target=hashed:48"],
+)
+def test_an_unknown_option_is_refused_and_leaves_nothing(
+    invoke: Invoke, texts_file: Path, tmp_path: Path, attack: str
+) -> None:
+    done = invoke("train", attack, "--texts", texts_file, "--embedder", "hashed", "--option",
+                  "nosuch=1", "--device", "cpu", "-o", tmp_path / "made")  # fmt: skip
+    refused(done, "no option 'nosuch'")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_language_model_without_a_tokenizer_is_refused_and_leaves_nothing(
+    invoke: Invoke, texts_file: Path, tmp_path: Path
+) -> None:
+    from transformers import GPT2Config, GPT2LMHeadModel
+
+    shape = GPT2Config(vocab_size=20, n_positions=16, n_embd=8, n_layer=1, n_head=1,
+                       bos_token_id=0, eos_token_id=0)  # fmt: skip
+    GPT2LMHeadModel(shape).save_pretrained(tmp_path / "lm")
+    done = invoke("train", "gpt2", "--texts", texts_file, "--embedder", "hashed", "--option",
+                  f"lm={tmp_path / 'lm'}", "--device", "cpu", "-o", tmp_path / "made")  # fmt: skip
+    refused(done, "lm is a causal language model without a tokenizer", "tokenizer.json")
+    assert [path.name for path in tmp_path.iterdir()] == ["lm"]
+
+
+def test_fewer_texts_than_pairs_are_refused_and_leave_nothing(
+    invoke: Invoke, texts_file: Path, tmp_path: Path
+) -> None:
+    done = invoke("train", "aligner:linear,target=hashed:48,pairs=9999", "--texts", texts_file,
+                  "--embedder", "hashed", "--device", "cpu", "-o", tmp_path / "made")  # fmt: skip
+    refused(done, "pairs=9999 are more than the 304 texts that are not set aside")
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_an_attack_that_learns_nothing_is_not_trained(

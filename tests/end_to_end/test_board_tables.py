@@ -7,6 +7,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 from end_to_end.commands import ROOT
 from v2t_bench.leaderboard.rows import COLUMNS
 
@@ -63,3 +65,22 @@ def test_rows_of_unlike_settings_never_share_a_table(tmp_path: Path) -> None:
         ", ".join((USUAL | row)[name] for name in unlike) for row in rows
     ]
     assert sum(line.startswith("| `silent`") for line in lines) == len(rows)
+
+
+@pytest.mark.parametrize(
+    ("content", "expected"), [(None, "cannot be read"), ("a,b\n1,2\n", "no column 'attack'")]
+)
+def test_what_is_no_board_is_refused_in_one_line(
+    tmp_path: Path, content: str | None, expected: str
+) -> None:
+    board = tmp_path / "board.csv"
+    if content is not None:
+        board.write_text(content)
+    script = ROOT / "benchmarks" / "board_tables.py"
+    done = subprocess.run(
+        [sys.executable, str(script), str(board)], capture_output=True, text=True, check=False
+    )
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr.startswith("error: ")
+    assert done.stderr.count("\n") == 1
+    assert expected in done.stderr

@@ -307,6 +307,7 @@ def test_too_few_texts_are_refused(teach: Learn, tmp_path: Path) -> None:
         ({"smoothing": "nan"}, "smoothing is nan"),
         ({"learning_rate": "-1"}, "learning_rate is -1"),
         ({"learning_rate": "much"}, "learning_rate='much' is not a number"),
+        ({"lm": " "}, "lm is empty; give a folder or a Hub id, or leave it out"),
         ({"vocabulary": "9"}, "vocabulary_size must be at least"),
     ],
 )

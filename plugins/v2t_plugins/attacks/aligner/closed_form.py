@@ -6,6 +6,8 @@ its vector in the target's space.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 
 from v2t_bench.contracts import Vectors
@@ -15,6 +17,40 @@ from v2t_plugins.attacks.aligner.maps import AffineMap, Array
 PENALTIES = 10.0 ** np.arange(-8, 2.25, 0.5)
 # Least squares is at its worst where there are about as many pairs as dimensions.
 NEAR = 0.25
+# Pairs at a time: 4,096 rows of 384 numbers of 8 bytes are 13 MB.
+ROWS = 4096
+
+
+@dataclass(frozen=True, kw_only=True)
+class Sums:
+    """What closed forms need of pairs, summed in float64 a chunk at a time.
+
+    Args:
+        centre: Mean of one side, (d,).
+        offset: Mean of the other, (d',).
+        gram: Products of the centred coordinates of the one side, (d, d).
+        crossed: Their products with those of the other, (d, d').
+        total: Sum of the squares of the other side, centred.
+    """
+
+    centre: Array
+    offset: Array
+    gram: Array
+    crossed: Array
+    total: float
+
+    @classmethod
+    def of(cls, x: Vectors, y: Vectors) -> Sums:
+        """Return the sums over the rows of ``x`` (n, d) and ``y`` (n, d')."""
+        centre, offset = x.mean(axis=0, dtype=np.float64), y.mean(axis=0, dtype=np.float64)
+        gram = np.zeros((x.shape[1], x.shape[1]))
+        crossed, total = np.zeros((x.shape[1], y.shape[1])), 0.0
+        for start in range(0, len(x), ROWS):
+            rows, targets = x[start : start + ROWS] - centre, y[start : start + ROWS] - offset
+            gram += rows.T @ rows
+            crossed += rows.T @ targets
+            total += float(np.vdot(targets, targets))
+        return cls(centre=centre, offset=offset, gram=gram, crossed=crossed, total=total)
 
 
 def fit_linear(x: Vectors, y: Vectors, penalty: float | None = None) -> tuple[AffineMap, float]:
@@ -27,20 +63,19 @@ def fit_linear(x: Vectors, y: Vectors, penalty: float | None = None) -> tuple[Af
             mean eigenvalue; None: the one of `PENALTIES` with the least generalised
             cross-validation error (Golub, Heath and Wahba 1979).
     """
-    centre, offset = x.mean(axis=0, dtype=np.float64), y.mean(axis=0, dtype=np.float64)
-    rows, targets = x - centre, y - offset
-    values, vectors = np.linalg.eigh(rows.T @ rows)  # (d,), (d, d)
+    sums = Sums.of(x, y)
+    values, vectors = np.linalg.eigh(sums.gram)  # (d,), (d, d)
     values = np.maximum(values, 0.0)
     scale = max(float(values.mean()), np.finfo(np.float64).tiny)
-    crossed = vectors.T @ (rows.T @ targets)  # (d, d')
+    crossed = vectors.T @ sums.crossed  # (d, d')
     if penalty is None:
-        total = float(np.square(targets).sum())
+        total = sums.total
         errors = [_gcv(values, crossed, total, len(x), share * scale) for share in PENALTIES]
         penalty = float(PENALTIES[int(np.argmin(errors))])
     # Without a penalty, directions that no pair shows are left out.
     added = max(penalty * scale, values[-1] * 1e-12, np.finfo(np.float64).tiny)
     matrix = vectors @ (crossed / (values + added)[:, None])
-    return AffineMap(centre=centre, matrix=matrix, offset=offset), penalty
+    return AffineMap(centre=sums.centre, matrix=matrix, offset=sums.offset), penalty
 
 
 def _gcv(values: Array, crossed: Array, total: float, n: int, added: float) -> float:
@@ -59,19 +94,20 @@ def fit_procrustes(x: Vectors, y: Vectors) -> AffineMap:
     Of unequal dimensions the shorter vectors are padded with zeros: what comes out then is the
     closest map with orthonormal rows, or columns.
     """
-    from scipy.linalg import orthogonal_procrustes
-
-    centre, offset = x.mean(axis=0, dtype=np.float64), y.mean(axis=0, dtype=np.float64)
-    rows, targets = x - centre, y - offset
-    d, other = rows.shape[1], targets.shape[1]
-    dim = max(d, other)
-    rotation, singular_sum = orthogonal_procrustes(padded(rows, dim), padded(targets, dim))
-    scale = singular_sum / max(float(np.square(rows).sum()), np.finfo(np.float64).tiny)
-    return AffineMap(centre=centre, matrix=scale * rotation[:d, :other], offset=offset)
+    sums = Sums.of(x, y)
+    d, other = sums.crossed.shape
+    square = np.zeros((max(d, other),) * 2)
+    square[:d, :other] = sums.crossed
+    u, singular, v = np.linalg.svd(square)
+    scale = float(singular.sum()) / max(float(np.trace(sums.gram)), np.finfo(np.float64).tiny)
+    matrix = scale * (u @ v)[:d, :other]
+    return AffineMap(centre=sums.centre, matrix=matrix, offset=sums.offset)
 
 
 def padded(rows: Array, dim: int) -> Array:
-    """Return ``rows`` (n, d) with zeros behind, (n, dim)."""
+    """Return ``rows`` (n, d) with zeros behind, (n, dim); the same array if it is as long."""
+    if rows.shape[1] == dim:
+        return rows
     return np.pad(rows, ((0, 0), (0, dim - rows.shape[1])))
 
 

@@ -25,7 +25,7 @@ class Choices:
 
     Args:
         lm: Hub id or folder of a causal language model that is trained on, such as ``gpt2`` or
-            ``microsoft/DialoGPT-medium``; empty: one of the context's size, from nothing.
+            ``microsoft/DialoGPT-medium``; not given: one of the context's size, from nothing.
         vocabulary: Subwords of a tokenizer trained here.
         learning_rate: The peak; 0: by size.
         smoothing: Share of each label that is spread over all subwords; 0.02 in the paper's
@@ -64,6 +64,8 @@ class Choices:
             raise BadParameter(
                 f"gpt2: smoothing is {choices.smoothing:g}; expected a share from 0 to below 1"
             )
+        if not context.options.get("lm", "a").strip():  # such as of a variable that is not set
+            raise BadParameter("gpt2: lm is empty; give a folder or a Hub id, or leave it out")
         if choices.lm and context.tokenizer is not None:
             raise BadParameter(
                 "gpt2: a language model that is trained on keeps its own subwords; leave "
