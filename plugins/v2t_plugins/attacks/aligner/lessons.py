@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
-from v2t_bench.contracts import Embedder, TrainContext, Vectors
+from v2t_bench.contracts import TrainContext, Vectors
 from v2t_bench.errors import BadInput, BadParameter
 from v2t_bench.threat import Oracle
 from v2t_plugins.attacks.aligner.closed_form import fit_linear, fit_procrustes, warning
@@ -39,12 +39,20 @@ class Found:
 
 @dataclass(frozen=True)
 class Lessons:
-    """The vectors that one aligner learns from."""
+    """The vectors that one aligner learns from.
+
+    Args:
+        method: As the aligner is spelled.
+        pairs: Of them, or None for all there are.
+        oracle: The door to the attacked embedder.
+        target: The door to the target's, which counts what is asked there too.
+        context: Of the training.
+    """
 
     method: str
     pairs: int | None
     oracle: Oracle
-    target: Embedder
+    target: Oracle
     context: TrainContext
 
     def learn(self, texts: Sequence[str]) -> Found:
@@ -86,7 +94,7 @@ class Lessons:
 
     def _unpaired(self, pool: list[str]) -> tuple[Vectors, Vectors]:
         """Return the released vectors of one half of the texts, the target's of the other."""
-        x, y = self._attacked(pool[::2]), self.target.embed(pool[1::2], "document")
+        x, y = self._attacked(pool[::2]), self.target.embed(pool[1::2], keep=True)
         return x[usable(x, who="aligner")], y[usable(y, who="aligner")]
 
     def _pairs(self, pool: list[str]) -> tuple[Vectors, Vectors]:
@@ -106,7 +114,7 @@ class Lessons:
         return x[there], y[there]
 
     def _both(self, texts: list[str]) -> tuple[Vectors, Vectors]:
-        return self._attacked(texts), self.target.embed(texts, "document")
+        return self._attacked(texts), self.target.embed(texts, keep=True)
 
     def _attacked(self, texts: list[str]) -> Vectors:
         """Return what the attacker is shown of ``texts``, (n, d)."""
