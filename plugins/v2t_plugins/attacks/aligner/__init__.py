@@ -116,9 +116,9 @@ class Aligner:
         from v2t_plugins.networks import write_json
 
         target = oracle_of(self._target, context.embedded)
-        lessons = Lessons(self.method, self.pairs, oracle, target, context)
-        found = lessons.learn(texts)
-        attacked, targets = lessons.held_out(texts)
+        lessons = Lessons(self.method, self.pairs, oracle, target, context, texts)
+        found = lessons.learn()
+        attacked, targets = lessons.held_out()
         mapped = scaled_like_targets(found.map.apply(attacked), target.space)
         facts = {
             **facts_of(mapped, attacked, targets),
