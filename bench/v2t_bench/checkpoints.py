@@ -123,6 +123,7 @@ def read_checkpoint(folder: Path) -> Checkpoint:
 
 
 def _described(record: CheckpointRecord, folder: Path) -> Checkpoint:
+    pairs = record.recipe.get("pairs")
     return Checkpoint(
         attack=record.attack,
         space=space_of(record.space),
@@ -136,6 +137,7 @@ def _described(record: CheckpointRecord, folder: Path) -> Checkpoint:
         embedder=record.embedder,
         texts_sha256=str(record.texts.get("sha256", "")),
         taught=record.taught,
+        pairs=pairs if isinstance(pairs, int) else None,
     )
 
 

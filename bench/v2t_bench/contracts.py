@@ -215,6 +215,11 @@ Size: TypeAlias = Literal["tiny", "small", "base"]
 Release: TypeAlias = "Callable[[Vectors, Sequence[str]], Vectors]"
 
 
+def embedded(embedder: Embedder, texts: Sequence[str]) -> Vectors:
+    """Return the vectors of ``texts``, (n, d), as documents; nothing is stored."""
+    return embedder.embed(texts, "document")
+
+
 def as_they_are(vectors: Vectors, ids: Sequence[str]) -> Vectors:
     """Return clean ``vectors``: what is released where nothing is defended."""
     return vectors
@@ -244,6 +249,8 @@ class TrainContext:
             a defense that draws. Targets are released; vectors of guesses never are, since
             the attacker embeds those itself.
         dev: Texts that are not learned, to measure on as the training goes; may be empty.
+        embedded: Documents under another embedder than the attacked one, whose texts may be
+            asked for again by another training: their vectors, (n, d), stored where that can be.
         processes: Who else trains the same. Each process calls ``train`` with a ``folder``
             of its own and the one ``work``; what the main process leaves is kept.
     """
@@ -262,6 +269,7 @@ class TrainContext:
     progress: Callable[[str], None] = lambda line: None
     release: Release = as_they_are
     dev: Sequence[str] = ()
+    embedded: Callable[[Embedder, Sequence[str]], Vectors] = embedded
     processes: Processes = ALONE
 
 
@@ -424,6 +432,8 @@ class Checkpoint:
         embedder: How its embedder was spelled in training; shown, and nothing more.
         texts_sha256: `v2t_bench.canonical.hash_texts` of the training texts, or empty.
         taught: The parameters that training decided, by name, as results show them.
+        pairs: How many true pairs of text and released vector it learned from, where it is
+            known by that number as an aligner is; None: not told.
         distribution: ``<name>==<version>`` of the package that carries it, filled in by the
             host; empty for the user's own.
     """
@@ -440,6 +450,7 @@ class Checkpoint:
     embedder: str = ""
     texts_sha256: str = ""
     taught: Mapping[str, str] = field(default_factory=dict)
+    pairs: int | None = None
     distribution: str = ""
 
     @property

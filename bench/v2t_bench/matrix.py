@@ -365,6 +365,7 @@ class _Cast:
             "attack": attack.label,
             "threat": threat.name,
             "oracle": threat.oracle,
+            "pairs": attack.pairs,
             "flags": flags,
             "plugins": [f"{name}=={version}" for name, version in identity["plugins"].items()],
         }

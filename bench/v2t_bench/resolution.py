@@ -76,6 +76,8 @@ class Resolved:
         flags: What a reader of the row should know about the checkpoints.
         notices: What whoever runs it should know about them, one line each.
         carriers: ``<name>==<version>`` of the packages that carry them.
+        pairs: True pairs of text and released vector that it learned from, itself or one that
+            is nested in it; None where none is known by that number.
     """
 
     spelling: Spelling
@@ -84,6 +86,7 @@ class Resolved:
     flags: tuple[str, ...] = ()
     notices: tuple[str, ...] = ()
     carriers: tuple[str, ...] = ()
+    pairs: int | None = None
 
 
 @dataclass(frozen=True)
@@ -135,6 +138,7 @@ class CheckpointFinder:
         flags: list[str] = []
         notices: list[str] = []
         carriers: list[str] = []
+        pairs: int | None = None
         for key, value in attack.named.items():
             if is_attack(value, self.registry):
                 inner = self._within(attack).resolve(value)
@@ -143,6 +147,7 @@ class CheckpointFinder:
                 flags += inner.flags
                 notices += inner.notices
                 carriers += inner.carriers
+                pairs = inner.pairs if pairs is None else pairs
         recipe = self.registry.entry("attacks", attack.name).recipe
         if recipe.learned and not any(key in attack.named for key in recipe.own_weights):
             given = attack.named.get("checkpoint")
@@ -154,6 +159,7 @@ class CheckpointFinder:
             flags += self._flags(checkpoint)
             notices.append(found.notice)
             carriers.append(checkpoint.distribution)
+            pairs = pairs if checkpoint.pairs is None else checkpoint.pairs
         return Resolved(
             Spelling(attack.name, (), named),
             str(without_paths(Spelling(attack.name, (), shown))),
@@ -161,6 +167,7 @@ class CheckpointFinder:
             tuple(dict.fromkeys(flags)),
             tuple(dict.fromkeys(filter(None, notices))),
             tuple(dict.fromkeys(filter(None, carriers))),
+            pairs,
         )
 
     def _flags(self, checkpoint: Checkpoint) -> list[str]:

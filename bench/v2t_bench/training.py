@@ -100,7 +100,7 @@ class School:
 
         def keep(texts: Sequence[str], role: Role) -> Vectors:
             kept.append(len(texts))
-            return self._kept(texts, role, fast=lesson.fast_vectors)
+            return self._kept(self.embedder, texts, role, lesson.fast_vectors)
 
         oracle = oracle_of(self.embedder, keep=keep, fast=lesson.fast_vectors)
         watch = Stopwatch(work / "seconds.json")
@@ -212,17 +212,17 @@ class School:
         return work, made
 
     def _kept(
-        self, texts: Sequence[str], role: Role = "document", *, fast: bool = False
+        self, embedder: Embedder, texts: Sequence[str], role: Role = "document", fast: bool = False
     ) -> Vectors:
         """Return stored vectors, (n, d), in every process; the main one embeds them."""
         with self.processes.main_first():
-            return self.cache.vectors(self.embedder, texts, role, fast=fast)
+            return self.cache.vectors(embedder, texts, role, fast=fast)
 
     def _release(self, lesson: Lesson, known: Sequence[str]) -> Release:
         """Return what makes released vectors of clean ones; what cannot be lifted is refused."""
         if not lesson.defense:
             return as_they_are
-        clean = self._kept(known, fast=lesson.fast_vectors)
+        clean = self._kept(self.embedder, known, fast=lesson.fast_vectors)
         return KnownDefense.build(
             self.registry, self.context, lesson.defense, seed=lesson.defense_seed, clean=clean
         )
@@ -250,6 +250,7 @@ class School:
             progress=tell,
             release=release,
             dev=self._cut(lesson, lesson.dev).texts,
+            embedded=self._kept,
             processes=self.processes,
         )
 
@@ -278,8 +279,7 @@ class School:
         vectors = release(self.cache.vectors(self.embedder, texts, "document"), texts)
         guesses = attack.invert(vectors, oracle_of(self.embedder))
         guesses = check_guesses(guesses, rows=len(texts), who=lesson.attack)
-        per_text = per_text_scores(texts, guesses, self.embedder.space)
-        measured = leakage_scores(per_text)
+        measured = leakage_scores(per_text_scores(texts, guesses, self.embedder.space))
         return {
             "attack": str(self.registry.canonical("attacks", told)),
             **{name: score.model_dump() for name, score in measured.items()},

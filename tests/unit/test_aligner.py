@@ -2,16 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from itertools import product
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
 from v2t_bench.checkpoints import CheckpointRecord, read_record
-from v2t_bench.contracts import BuildContext, Embedder, TrainContext
+from v2t_bench.contracts import (
+    BuildContext,
+    Embedder,
+    Role,
+    Round,
+    Trace,
+    TrainContext,
+    Vectors,
+)
 from v2t_bench.errors import (
     BadInput,
     BadParameter,
@@ -154,7 +163,7 @@ class TestWhatIsLearned:
         assert facts["rank"] < 6 < 40 < facts["shuffled_rank"]
         assert (facts["identity_cosine"], facts["identity_top1"]) == (None, None)
         # 400 pairs, and what is set aside.
-        assert record.oracle_texts == 400 + 117
+        assert record.oracle_texts == facts["target_texts"] == 400 + 117
         card = (place / method / "README.md").read_text()
         assert "| identity_cosine | n/a |" in card
         assert f'method={method},pairs=400,target="hashed:dim=48"`' in card
@@ -194,6 +203,110 @@ class TestWhichCheckpointIsUsed:
         attack = parse(f'nearest:checkpoint="{place / "nearest"}"')
         with pytest.raises(SpaceMismatch, match="put an aligner between"):
             finder.resolve(attack)
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [("{linear}", 400), ("shuffled:[{linear}]", 400), ("{every}", 472), ("silent", None)],
+)
+def test_its_pairs_are_known_of_whatever_it_is_nested_in(
+    text: str,
+    expected: int | None,
+    finder: CheckpointFinder,
+    registry: Registry,
+    embedder: Embedder,
+    context: BuildContext,
+    known: list[str],
+    tmp_path: Path,
+) -> None:
+    # Without a number: 620 texts, less 31 held back and 117 set aside.
+    school = School(
+        registry=registry,
+        embedder=embedder,
+        embedder_text="hashed",
+        context=context,
+        cache=VectorCache(tmp_path / ".vectors"),
+    )
+    school.train(lesson(f"aligner:linear,target=[{TARGET}]", known, registry), tmp_path / "a")
+    text = text.format(
+        linear=spelled("linear", registry, pairs="400"),
+        every=spelled("linear", registry, checkpoint=f'"{tmp_path / "a"}"'),
+    )
+    assert finder.resolve(registry.canonical("attacks", parse(text))).pairs == expected
+
+
+def test_another_aligner_of_the_same_texts_embeds_none_of_them_again(
+    registry: Registry,
+    context: BuildContext,
+    embedder: Embedder,
+    known: list[str],
+    tmp_path: Path,
+) -> None:
+    embedded: list[int] = []
+    school = School(
+        registry=registry,
+        embedder=embedder,
+        embedder_text="hashed",
+        context=context,
+        cache=VectorCache(tmp_path / ".vectors", lambda done, of: embedded.append(of)),
+    )
+    first, second = (f"aligner:{name},target=[{TARGET}]" for name in ("linear", "procrustes"))
+    school.train(lesson(first, known, registry), tmp_path / "first")
+    # Of the texts learned and set aside, and of all for their mean; the target's as well.
+    assert len(embedded) == 5
+    school.train(lesson(second, known, registry), tmp_path / "second")
+    assert len(embedded) == 5
+
+
+class Stepping:
+    """An attack that takes two steps to any vector, whose first number it says."""
+
+    def invert(self, vectors: Vectors, oracle: Oracle) -> list[str]:
+        return [trace.text for trace in self.invert_traced(vectors, oracle)]
+
+    def invert_traced(self, vectors: Vectors, oracle: Oracle) -> list[Trace]:
+        return [
+            Trace(
+                text=f"{row[0]:.3f}",
+                rounds=tuple(
+                    Round(step=step, text=f"{row[0] * step:.3f}", cosine=step / 2)
+                    for step in (0, 1)
+                ),
+            )
+            for row in vectors
+        ]
+
+
+class TestRounds:
+    def test_are_those_of_an_inverter_that_shows_them(
+        self, finder: CheckpointFinder, oracle: Oracle, embedder: Embedder, unseen: list[str]
+    ) -> None:
+        aligner = built("linear", finder)
+        context = finder.context
+
+        def build(kind: Any, spelling: Any) -> Any:
+            return Stepping() if str(spelling) == "stepping" else context.build(kind, spelling)
+
+        stepping = replace(
+            aligner, inverter=parse("stepping"), context=replace(context, build=build)
+        )
+        vectors = embedder.embed(unseen[:3], "document")
+        traces = stepping.invert_traced(vectors, oracle)
+        assert [trace.text for trace in traces] == stepping.invert(vectors, oracle)
+        assert [[at.step for at in trace.rounds] for trace in traces] == [[0, 1]] * 3
+        assert len({trace.text for trace in traces}) == 3
+
+    def test_of_another_are_its_answer_and_how_close_it_is_in_the_targets_space(
+        self, finder: CheckpointFinder, oracle: Oracle, embedder: Embedder, known: list[str]
+    ) -> None:
+        attack = built("linear", finder)
+        vectors = embedder.embed(known[:4], "document")
+        traces = attack.invert_traced(vectors, oracle)
+        assert [trace.text for trace in traces] == attack.invert(vectors, oracle)
+        assert [len(trace.rounds) for trace in traces] == [1] * 4
+        assert all(trace.rounds[0].text == trace.text for trace in traces)
+        assert min(trace.rounds[0].cosine for trace in traces) > 0.6
+        assert attack.invert_traced(vectors[:0], oracle) == []
 
 
 def test_on_a_demo_corpus_each_is_trained_for_the_space_it_inverts(
@@ -320,6 +433,29 @@ class TestBadInput:
     ) -> None:
         with pytest.raises(SpaceMismatch, match="64 dimensions, these have 48"):
             built("linear", finder).invert(np.zeros((1, 48), np.float32), oracle)
+
+    def test_a_vector_that_holds_no_number_is_refused_with_its_row(
+        self, finder: CheckpointFinder, oracle: Oracle
+    ) -> None:
+        vectors = np.ones((3, 64), np.float32)
+        vectors[1, 5] = np.nan
+        with pytest.raises(BadInput, match=r"1 of 3 vectors hold NaN or infinity \(first: row 1\)"):
+            built("linear", finder).invert(vectors, oracle)
+
+    def test_pairs_with_a_zero_vector_are_left_out_and_told(
+        self, registry: Registry, context: BuildContext, embedder: Embedder, known: list[str],
+        tmp_path: Path,
+    ) -> None:  # fmt: skip
+        def answer(texts: Sequence[str], role: Role) -> Vectors:
+            there = [[not text.startswith("Ann")] for text in texts]
+            return embedder.embed(texts, role) * np.array(there, np.float32)
+
+        oracle = Oracle(answer, space=embedder.space, dim=embedder.dim)
+        text = "aligner:linear,target=hashed,pairs=300"
+        told = self.train(text, known, tmp_path, registry, context, oracle)
+        warned = [line for line in told if "of 300 pairs hold a zero vector; left out" in line]
+        assert len(warned) == 1
+        assert 30 < int(warned[0].split()[1]) < 90  # one of five begins with Ann
 
     def test_a_zero_vector_has_a_guess_and_no_vectors_none(
         self, finder: CheckpointFinder, oracle: Oracle

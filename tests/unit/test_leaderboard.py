@@ -72,6 +72,14 @@ def test_a_row_joins_leakage_with_the_utility_of_its_defense(results: list[Resul
     assert (row["ndcg_at_10"], row["bleu_norm"], row["n_queries"]) == (0.6, 5.0, 20)
 
 
+def test_pairs_are_those_the_attacker_was_given(results: list[Result]) -> None:
+    given = {"labels": results[3].labels | {"pairs": 128}}
+    results[3] = results[3].model_copy(update=given)
+    rows = by_cell(results)
+    # A cell that was stored before it was told has none.
+    assert (rows["a0"]["pairs"], rows["a1"]["pairs"]) == (128, None)
+
+
 def test_what_is_kept_is_a_share_of_the_undefended(results: list[Result]) -> None:
     assert by_cell(results)["a1"]["ndcg_kept"] == pytest.approx(0.75)
 

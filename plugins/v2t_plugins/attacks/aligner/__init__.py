@@ -10,7 +10,7 @@ installed. ``procrustes`` turns, scales and shifts; ``mlp`` adds a small network
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -24,20 +24,26 @@ from v2t_bench.contracts import (
     BuildContext,
     Embedder,
     Recipe,
+    Round,
+    Trace,
     TrainContext,
     TrainReport,
     Vectors,
+    answers_of,
     check_guesses,
     check_vectors,
+    embedded,
 )
 from v2t_bench.errors import BadParameter, CorruptArtifact
+from v2t_bench.scoring.cosine import cosine_per_pair
 from v2t_bench.spelling import Spelling
 from v2t_bench.threat import Oracle
 from v2t_plugins.attacks.aligner.lessons import Lessons
-from v2t_plugins.attacks.trained import check_dim, folder_of, scaled_like_targets
+from v2t_plugins.attacks.trained import check_dim, check_finite, folder_of, scaled_like_targets
 
 SETTINGS = "aligner.json"
 
+Embedded: TypeAlias = Callable[[Embedder, Sequence[str]], Vectors]
 Method: TypeAlias = Literal["linear", "procrustes", "mlp", "mini_vec2vec"]
 UNPAIRED = ("mini_vec2vec",)
 
@@ -68,8 +74,9 @@ class Aligner:
     top-1 accuracy and mean rank on them, beside leaving vectors as they are (``identity``)
     and beside another text's target (``shuffled``). Asked of the attacked embedder: the
     vectors trained on and those set aside; after training nothing, since guesses are
-    compared in the target's space. Option ``ridge`` of ``linear`` and ``mlp``: the penalty as
-    a share of the mean eigenvalue, 0 for plain least squares; default: by cross-validation.
+    compared in the target's space. What training asked of the target's embedder is the fact
+    ``target_texts``. Option ``ridge`` of ``linear`` and ``mlp``: the penalty as a share of
+    the mean eigenvalue, 0 for plain least squares; default: by cross-validation.
 
     Args:
         method: From pairs: ``linear``, ``procrustes``, ``mlp``. From unpaired vectors, half of
@@ -108,11 +115,16 @@ class Aligner:
         from v2t_plugins.attacks.aligner.measured import facts_of
         from v2t_plugins.networks import write_json
 
-        lessons = Lessons(self.method, self.pairs, oracle, self._target, context)
-        found = lessons.learn(texts)
-        attacked, targets = lessons.held_out(texts)
-        mapped = scaled_like_targets(found.map.apply(attacked), self._target.space)
-        facts = {**facts_of(mapped, attacked, targets), **found.facts}
+        target = oracle_of(self._target, context.embedded)
+        lessons = Lessons(self.method, self.pairs, oracle, target, context, texts)
+        found = lessons.learn()
+        attacked, targets = lessons.held_out()
+        mapped = scaled_like_targets(found.map.apply(attacked), target.space)
+        facts = {
+            **facts_of(mapped, attacked, targets),
+            "target_texts": target.texts_asked,
+            **found.facts,
+        }
         context.progress(
             f"{self.method}: cosine {facts['cosine']:.3f}, top-1 {facts['top1']:.3f}, mean rank "
             f"{facts['rank']:.1f} among {facts['held_out']} texts set aside"
@@ -130,17 +142,48 @@ class Aligner:
         Raises:
             MissingCheckpoint: built without one.
             SpaceMismatch: trained on vectors of another dimension.
+            BadInput: a vector holds NaN or infinity.
             CorruptArtifact: a file of the checkpoint is damaged.
         """
-        found = self._map
-        check_dim(vectors, found.dim, "aligner")
+        mapped = self._mapped(vectors)
         if not len(vectors):
             return []
+        guesses = self._inverter.invert(mapped, oracle_of(self._target))
+        return check_guesses(guesses, rows=len(vectors), who=self.inverter.name)
+
+    def invert_traced(self, vectors: Vectors, oracle: Oracle) -> list[Trace]:
+        """Return `invert`'s answers and how the inverter came to them.
+
+        Cosines are those in the target's space, with the aligned vector. An inverter that
+        shows no rounds has one, its answer.
+
+        Raises:
+            As `invert`.
+        """
+        mapped = self._mapped(vectors)
+        if not len(vectors):
+            return []
+        guesses, traces = answers_of(
+            self._inverter, mapped, oracle_of(self._target), traced=True, who=self.inverter.name
+        )
+        if traces is not None:
+            return traces
+        landed = self._target.embed(guesses, "document")
+        return [
+            Trace(text=text, rounds=(Round(step=0, text=text, cosine=cosine),))
+            for text, cosine in zip(guesses, cosine_per_pair(landed, mapped).tolist(), strict=True)
+        ]
+
+    def _mapped(self, vectors: Vectors) -> Vectors:
+        """Return ``vectors`` (n, d) brought to the target's space, (n, d')."""
+        found = self._map
+        check_dim(vectors, found.dim, "aligner")
+        check_finite(vectors, "aligner")
         target = self._target
         mapped = scaled_like_targets(found.apply(vectors), target.space)
-        check_vectors(mapped, rows=len(vectors), dim=target.dim, who="aligner")
-        guesses = self._inverter.invert(np.ascontiguousarray(mapped), oracle_of(target))
-        return check_guesses(guesses, rows=len(vectors), who=self.inverter.name)
+        return check_vectors(
+            np.ascontiguousarray(mapped), rows=len(vectors), dim=target.dim, who="aligner"
+        )
 
     @cached_property
     def _target(self) -> Embedder:
@@ -170,14 +213,20 @@ class Aligner:
         return AffineMap.load(folder)
 
 
-def oracle_of(embedder: Embedder) -> Oracle:
-    """Return the door to the target's embedder, which the attacker runs itself."""
+def oracle_of(embedder: Embedder, kept: Embedded = embedded) -> Oracle:
+    """Return the door to the target's embedder, which the attacker runs itself.
+
+    Args:
+        embedder: The target's.
+        kept: Embeds documents that another training may ask for again.
+    """
     from v2t_bench.texts import cut
 
     return Oracle(
         embedder.embed,
         space=embedder.space,
         dim=embedder.dim,
+        keep=lambda texts, role: kept(embedder, texts),
         shorten=lambda texts, tokens: cut(embedder, texts, tokens).texts,
     )
 

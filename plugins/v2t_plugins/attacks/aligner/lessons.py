@@ -6,9 +6,10 @@ import hashlib
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-from v2t_bench.contracts import Embedder, TrainContext, Vectors
+from v2t_bench.contracts import TrainContext, Vectors
 from v2t_bench.errors import BadInput, BadParameter
 from v2t_bench.threat import Oracle
 from v2t_plugins.attacks.aligner.closed_form import fit_linear, fit_procrustes, warning
@@ -39,18 +40,28 @@ class Found:
 
 @dataclass(frozen=True)
 class Lessons:
-    """The vectors that one aligner learns from."""
+    """The vectors that one aligner learns from.
+
+    Args:
+        method: As the aligner is spelled.
+        pairs: Of them, or None for all there are.
+        oracle: The door to the attacked embedder.
+        target: The door to the target's, which counts what is asked there too.
+        context: Of the training.
+        texts: Learned from, or set aside.
+    """
 
     method: str
     pairs: int | None
     oracle: Oracle
-    target: Embedder
+    target: Oracle
     context: TrainContext
+    texts: Sequence[str]
 
-    def learn(self, texts: Sequence[str]) -> Found:
-        """Return the map learned from those of ``texts`` that are not set aside."""
+    def learn(self) -> Found:
+        """Return the map learned from the texts that are not set aside."""
         penalty = self._penalty()
-        pool = self._parts(texts)[1]
+        pool = self._parts[1]
         if self.method == "mini_vec2vec":
             return self._mini_vec2vec(*self._unpaired(pool))
         x, y = self._pairs(pool)
@@ -60,9 +71,9 @@ class Lessons:
             self.context.progress(line)
         return replace(found, recipe={"pairs": len(x), **found.recipe, "warning": line or None})
 
-    def held_out(self, texts: Sequence[str]) -> tuple[Vectors, Vectors]:
+    def held_out(self) -> tuple[Vectors, Vectors]:
         """Return the vectors of the texts set aside, attacked (n, d) and target's (n, d')."""
-        return self._both(self._parts(texts)[0])
+        return self._both(self._parts[0])
 
     def _closed(self, x: Vectors, y: Vectors, penalty: float | None) -> Found:
         if self.method == "procrustes":
@@ -86,7 +97,7 @@ class Lessons:
 
     def _unpaired(self, pool: list[str]) -> tuple[Vectors, Vectors]:
         """Return the released vectors of one half of the texts, the target's of the other."""
-        x, y = self._attacked(pool[::2]), self.target.embed(pool[1::2], "document")
+        x, y = self._attacked(pool[::2]), self.target.embed(pool[1::2], keep=True)
         return x[usable(x, who="aligner")], y[usable(y, who="aligner")]
 
     def _pairs(self, pool: list[str]) -> tuple[Vectors, Vectors]:
@@ -106,19 +117,20 @@ class Lessons:
         return x[there], y[there]
 
     def _both(self, texts: list[str]) -> tuple[Vectors, Vectors]:
-        return self._attacked(texts), self.target.embed(texts, "document")
+        return self._attacked(texts), self.target.embed(texts, keep=True)
 
     def _attacked(self, texts: list[str]) -> Vectors:
         """Return what the attacker is shown of ``texts``, (n, d)."""
         return self.context.release(self.oracle.embed(texts, keep=True), texts)
 
-    def _parts(self, texts: Sequence[str]) -> tuple[list[str], list[str]]:
+    @cached_property
+    def _parts(self) -> tuple[list[str], list[str]]:
         """Return the texts set aside and the others, by content and not by position.
 
         Texts that either embedder cannot tell apart count once, so that none is on both sides.
         """
         seen: dict[str, str] = {}
-        for text in texts:
+        for text in self.texts:
             key = self.target.space.normalize_text(self.oracle.space.normalize_text(text))
             seen.setdefault(key, text)
         order = sorted(seen.values(), key=lambda t: hashlib.sha256(t.encode()).digest())
