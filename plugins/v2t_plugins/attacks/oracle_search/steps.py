@@ -91,7 +91,8 @@ class Steps:
             everywhere: Floats = np.repeat(found, len(here.words) + 1, axis=1).round(5)
             return everywhere
         less, also, known = here._of_runs(width)
-        return (closer(along - less, squared + also) + surprise - known).round(5)
+        brings: Floats = closer(along - less, squared + also) + surprise - known
+        return brings.round(5)
 
     def _of_runs(self, width: int) -> tuple[Floats, Floats, Floats]:
         """Return along, squared and surprise of ``width`` neighbours together."""
