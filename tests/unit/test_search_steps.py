@@ -47,7 +47,8 @@ def brings(here: Steps, put: list[int], taken: list[int]) -> float:
     along = sum(sign * every.along[steps[word]] for word, sign in signs)
     squared = sum(every.squared[steps[word]] for word, _ in signs)
     surprise = sum(sign * every.surprise[steps[word]] for word, sign in signs)
-    return float(closer(np.float32(along), np.float32(squared)) + surprise)
+    step = np.array([along], dtype=np.float32), np.array([squared], dtype=np.float32)
+    return float(closer(*step)[0] + surprise)
 
 
 def everywhere(here: Steps) -> Steps:
