@@ -16,6 +16,8 @@ from packaging.utils import canonicalize_name
 
 OURS = {"v2t_bench", "v2t_plugins", "v2t_minilm_inverters"}
 FOR_TESTS = ("test", "parity", "peers")  # extras that are no part of the product
+# What is called otherwise than its module and may not be installed where tests run.
+OWNERS = {"faiss": ["faiss-cpu"]}
 NEVER_IMPORTED = {
     "accelerate",  # transformers' Trainer needs it
 }
@@ -47,7 +49,7 @@ def _imports(node: ast.AST) -> Iterator[str]:
 
 def distributions(modules: dict[str, str]) -> dict[str, str]:
     """Return the distributions those modules are from, each with a file that imports it."""
-    owners = importlib.metadata.packages_distributions()
+    owners = {**OWNERS, **importlib.metadata.packages_distributions()}
     return {
         canonicalize_name(owner): file
         for module, file in modules.items()
