@@ -19,7 +19,7 @@ Floats = NDArray[np.float32]
 
 # Public texts that a search may begin at, and whose phrases it tries.
 NEAREST = 48
-# What lying where the word alone lies counts as evidence, in nats; of 3, 5, 7 and 10 the one
+# What lying where the word alone lies counts as evidence, in nats; of 5, 7 and 10 the one
 # that found most words of other texts.
 ALONE = 7.0
 FLOOR = 1e-5
