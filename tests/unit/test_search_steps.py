@@ -5,9 +5,10 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from v2t_plugins.attacks.oracle_search.effects import Effects, closer, unit_length, way_to
+from v2t_plugins.attacks.oracle_search.effects import Effects, closer, way_to
 from v2t_plugins.attacks.oracle_search.nodes import Row
 from v2t_plugins.attacks.oracle_search.steps import Steps
+from v2t_plugins.attacks.trained import unit_length
 
 WORDS, DIM = 12, 8
 

@@ -13,11 +13,11 @@ from pathlib import Path
 import numpy as np
 
 from v2t_bench import hookimpl
-from v2t_bench.contracts import Attack, BuildContext, Recipe, Vectors, check_guesses
+from v2t_bench.contracts import Attack, BuildContext, Recipe, Vectors
 from v2t_bench.errors import CorruptArtifact, Skipped
 from v2t_bench.spelling import Spelling
 from v2t_bench.threat import Oracle
-from v2t_plugins.attacks.trained import check_dim
+from v2t_plugins.attacks.trained import answers_of_another, check_dim
 
 MEAN = "mean.safetensors"
 
@@ -44,9 +44,7 @@ class Prior:
             return []
         mean = self._mean()
         check_dim(vectors, mean.shape[1], f"prior: {self.attack.name}")
-        attack = self.context.build("attacks", self.attack)
-        guesses = check_guesses(attack.invert(mean, oracle), rows=1, who=self.attack.name)
-        return guesses * len(vectors)
+        return answers_of_another(self.context, self.attack, mean, oracle) * len(vectors)
 
     def _mean(self) -> Vectors:
         """Return the mean training vector, (1, d)."""

@@ -14,10 +14,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from v2t_bench import hookimpl
-from v2t_bench.contracts import Attack, BuildContext, Recipe, Vectors, check_guesses
+from v2t_bench.contracts import Attack, BuildContext, Recipe, Vectors
 from v2t_bench.errors import BadParameter, Skipped
 from v2t_bench.spelling import Spelling
 from v2t_bench.threat import Oracle
+from v2t_plugins.attacks.trained import answers_of_another
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -51,9 +52,8 @@ class Shuffled:
             return []
         if len(vectors) == 1:
             raise Skipped("shuffled: one text alone has no other's vector; attack at least 2")
-        attack = self.context.build("attacks", self.attack)
-        others = np.ascontiguousarray(vectors[derangement(len(vectors), self.seed)])
-        return check_guesses(attack.invert(others, oracle), rows=len(vectors), who=self.attack.name)
+        others = vectors[derangement(len(vectors), self.seed)]
+        return answers_of_another(self.context, self.attack, others, oracle)
 
 
 def derangement(n: int, seed: int) -> NDArray[np.int64]:

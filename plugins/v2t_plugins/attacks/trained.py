@@ -7,8 +7,10 @@ from pathlib import Path
 
 import numpy as np
 
-from v2t_bench.contracts import Space, Vectors
+from v2t_bench.contracts import Attack, BuildContext, Space, Vectors, check_guesses
 from v2t_bench.errors import BadInput, BadParameter, MissingCheckpoint, SpaceMismatch
+from v2t_bench.spelling import Spelling
+from v2t_bench.threat import Oracle
 
 
 def folder_of(checkpoint: Path | None, attack: str) -> Path:
@@ -53,9 +55,24 @@ def scaled_like_targets(vectors: Vectors, space: Space) -> Vectors:
     """Return released vectors (n, d) at the length the search gives its targets."""
     if not space.normalize:
         return vectors
+    return unit_length(vectors)
+
+
+def unit_length(vectors: Vectors) -> Vectors:
+    """Return the vectors (n, d) at length 1; zeros stay as they are."""
     lengths = np.linalg.norm(vectors, axis=1, keepdims=True)
-    scaled: Vectors = (vectors / np.maximum(lengths, 1e-12)).astype(np.float32)
-    return scaled
+    unit: Vectors = (vectors / np.maximum(lengths, 1e-12)).astype(np.float32)
+    return unit
+
+
+def answers_of_another(
+    context: BuildContext, attack: Spelling, vectors: Vectors, oracle: Oracle
+) -> list[str]:
+    """Return what ``attack``, named within another one, says of each of ``vectors`` (n, d)."""
+    built: Attack = context.build("attacks", attack)
+    return check_guesses(
+        built.invert(np.array(vectors), oracle), rows=len(vectors), who=attack.name
+    )
 
 
 def only_number(options: Mapping[str, str], name: str, attack: str) -> int | None:

@@ -15,8 +15,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import numpy as np
-
 from v2t_bench import hookimpl
 from v2t_bench.contracts import (
     Attack,
@@ -26,12 +24,16 @@ from v2t_bench.contracts import (
     TrainContext,
     TrainReport,
     Vectors,
-    check_guesses,
 )
 from v2t_bench.errors import BadParameter
 from v2t_bench.spelling import Spelling
 from v2t_bench.threat import Oracle
-from v2t_plugins.attacks.trained import check_dim, folder_of
+from v2t_plugins.attacks.trained import (
+    answers_of_another,
+    check_dim,
+    folder_of,
+    unit_length,
+)
 
 if TYPE_CHECKING:
     from v2t_plugins.attacks.oracle_search.saving import Learned
@@ -101,7 +103,6 @@ class OracleSearch:
 
     def _search(self, vectors: Vectors, oracle: Oracle, *, trace: bool) -> list[Trace]:
         from v2t_plugins.attacks.oracle_search.climb import Climb
-        from v2t_plugins.attacks.oracle_search.effects import unit_length
         from v2t_plugins.attacks.oracle_search.proposals import Proposer
         from v2t_plugins.attacks.oracle_search.starts import Starts
 
@@ -133,9 +134,7 @@ class OracleSearch:
         """Return what the other attack says of each row, as a list of one or no text."""
         if self.init is None:
             return [[] for _ in vectors]
-        attack: Attack = self.context.build("attacks", self.init)
-        answers = attack.invert(np.array(vectors), oracle)
-        return [[text] for text in check_guesses(answers, rows=len(vectors), who=self.init.name)]
+        return [[text] for text in answers_of_another(self.context, self.init, vectors, oracle)]
 
     def _learned(self) -> Learned:
         if "learned" not in self._loaded:

@@ -13,10 +13,10 @@ from dataclasses import dataclass
 from v2t_bench.contracts import Round, Trace, Vectors
 from v2t_bench.threat import Oracle
 from v2t_plugins.attacks.oracle_search.edits import padded
-from v2t_plugins.attacks.oracle_search.effects import unit_length
 from v2t_plugins.attacks.oracle_search.lexicon import Lexicon
 from v2t_plugins.attacks.oracle_search.nodes import Kind, Node, Proposal, Row, best_first
 from v2t_plugins.attacks.oracle_search.proposals import Proposer
+from v2t_plugins.attacks.trained import unit_length
 
 # The fluency of a text without a word that can be said: below that of any other.
 WORDLESS = -30.0

@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from v2t_bench.contracts import Vectors
 from v2t_bench.threat import Oracle
 from v2t_plugins.attacks.oracle_search.lexicon import Lexicon
+from v2t_plugins.attacks.trained import unit_length
 
 Floats = NDArray[np.float32]
 Ids = NDArray[np.int64]
@@ -64,7 +65,7 @@ class Effects:
         alone = oracle.embed([lexicon.write([word]) for word in range(len(lexicon))])
         directions = unit_length(alone - alone.mean(axis=0))
         rare = np.log(share + np.float32(FLOOR))
-        trials = list(_trials(lexicon, texts, len(lexicon)))
+        trials = _trials(texts)
         slope, constant, by_share = USUAL
         if trials:
             slope, constant, by_share = _fitted(oracle, lexicon, trials, vectors, directions, rare)
@@ -113,16 +114,7 @@ def closer(along: Floats, squared: Floats) -> Floats:
     return left
 
 
-def unit_length(vectors: Vectors) -> Vectors:
-    """Return the vectors (n, d) at length 1; zeros stay as they are."""
-    lengths = np.linalg.norm(vectors, axis=1, keepdims=True)
-    unit: Vectors = (vectors / np.maximum(lengths, 1e-12)).astype(np.float32)
-    return unit
-
-
-def _trials(
-    lexicon: Lexicon, texts: Sequence[NDArray[Any]], n_words: int
-) -> list[tuple[int, list[int], list[int]]]:
+def _trials(texts: Sequence[NDArray[Any]]) -> list[tuple[int, list[int], list[int]]]:
     """Return texts by number, what is left of each once damaged, and words to put in."""
     rng = np.random.default_rng(0)
     found = []

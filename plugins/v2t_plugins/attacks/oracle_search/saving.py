@@ -16,6 +16,7 @@ from v2t_plugins.attacks.oracle_search.kneser_ney import KneserNey
 from v2t_plugins.attacks.oracle_search.lexicon import Lexicon
 from v2t_plugins.attacks.oracle_search.ridge import CHUNK, Ridge
 from v2t_plugins.attacks.text_store import read_texts, write_texts
+from v2t_plugins.attacks.trained import unit_length
 
 WORDS, TEXTS = "words.json", "texts.jsonl.zst"
 ORDER, RIDGE, VECTORS = "order.safetensors", "ridge.safetensors", "vectors.safetensors"
@@ -116,9 +117,7 @@ def half(vectors: Vectors, rows: Sequence[int]) -> NDArray[np.float16]:
     """Return these rows of ``vectors``, (n, d), at length 1: only their direction is compared."""
     scaled = np.empty((len(rows), vectors.shape[1]), dtype=np.float16)
     for start in range(0, len(rows), CHUNK):
-        part = vectors[rows[start : start + CHUNK]]
-        lengths = np.linalg.norm(part, axis=1, keepdims=True)
-        scaled[start : start + CHUNK] = part / np.maximum(lengths, 1e-12)
+        scaled[start : start + CHUNK] = unit_length(vectors[rows[start : start + CHUNK]])
     return scaled
 
 

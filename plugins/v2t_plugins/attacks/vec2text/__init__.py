@@ -9,8 +9,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-import numpy as np
-
 from v2t_bench import hookimpl
 from v2t_bench.contracts import (
     Attack,
@@ -21,12 +19,16 @@ from v2t_bench.contracts import (
     TrainContext,
     TrainReport,
     Vectors,
-    check_guesses,
 )
 from v2t_bench.errors import BadInput, BadParameter
 from v2t_bench.spelling import Spelling, parse
 from v2t_bench.threat import Oracle
-from v2t_plugins.attacks.trained import check_dim, folder_of, scaled_like_targets
+from v2t_plugins.attacks.trained import (
+    answers_of_another,
+    check_dim,
+    folder_of,
+    scaled_like_targets,
+)
 from v2t_plugins.attacks.vec2text.trainings import DEMO_TRAINING, TRAININGS
 
 if TYPE_CHECKING:
@@ -217,9 +219,7 @@ class Vec2Text:
         """Return what the other attack says of each row, if there is one."""
         if self.init is None:
             return []
-        attack: Attack = self.context.build("attacks", self.init)
-        answers = attack.invert(np.array(vectors), oracle)
-        return check_guesses(answers, rows=len(vectors), who=self.init.name)
+        return answers_of_another(self.context, self.init, vectors, oracle)
 
     def _source(self) -> Any:
         from v2t_plugins.attacks.vec2text.published import Source
