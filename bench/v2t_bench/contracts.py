@@ -6,7 +6,6 @@ Letters are fixed: ``n`` texts, ``d`` embedding, ``d'`` released, ``t`` tokens.
 
 from __future__ import annotations
 
-import hashlib
 import math
 import re
 import unicodedata
@@ -31,13 +30,15 @@ from numpy.typing import NDArray
 from v2t_bench.errors import BrokenPromise
 from v2t_bench.processes import ALONE as ALONE
 from v2t_bench.processes import Processes as Processes
+from v2t_bench.secret import KeyFile as KeyFile
+from v2t_bench.secret import Secret as Secret
 
 if TYPE_CHECKING:
     from v2t_bench.threat import Oracle
 
 Vectors: TypeAlias = NDArray[np.float32]
 Role: TypeAlias = Literal["query", "document"]
-Similarity: TypeAlias = Literal["cosine", "dot", "euclidean"]
+Similarity: TypeAlias = Literal["cosine", "dot", "euclidean", "hamming"]
 Blindness: TypeAlias = Literal["accents", "case", "punctuation_spacing", "whitespace"]
 Kind: TypeAlias = Literal["embedders", "attacks", "defenses"]
 
@@ -115,11 +116,19 @@ class Embedder(Protocol):
 class Defense(Protocol):
     """Changes vectors before they are released. Frozen: fitting returns another defense.
 
+    One that is a subclass of this inherits the defaults of what it does not say itself.
+
     Attributes:
         stochastic: Whether another secret gives other vectors.
         keyed: Whether undoing it needs the secret.
         on: Which side is changed; the other is released as it is.
         similarity: How released vectors are compared, or None for the embedder's way.
+        keeps: The similarities by which released vectors provably rank as the clean ones do,
+            whatever the vectors; default: none of them.
+        opaque: Whether nobody can compute with what is released but who holds the key, as
+            with encryption: `protect` then returns what the holder computes with, and no
+            attack is run.
+        needs_unit: Whether it takes vectors of length 1 only.
     """
 
     @property
@@ -130,9 +139,39 @@ class Defense(Protocol):
     def on(self) -> Literal["documents", "queries", "both"]: ...
     @property
     def similarity(self) -> Similarity | None: ...
+    @property
+    def keeps(self) -> tuple[Similarity, ...]:
+        return ()
+
+    @property
+    def opaque(self) -> bool:
+        return False
+
+    @property
+    def needs_unit(self) -> bool:
+        return False
+
+    def gives_unit(self, unit: bool) -> bool:
+        """Return whether what is released has length 1, for vectors that have it or have not."""
+        return False
+
+    def released_dim(self, dim: int) -> int:
+        """Return d' for vectors of ``dim`` dimensions; asked before anything is fitted.
+
+        Raises:
+            BadParameter: it cannot protect vectors of so few dimensions.
+        """
+        return dim
+
+    def bytes_per_vector(self, dim: int) -> int | None:
+        """Return what storing one released vector of ``dim`` (d') takes; None: nobody can say."""
+        return 4 * dim
 
     def fit(self, vectors: Vectors) -> Defense:
-        """Return this defense fitted to the owner's clean document vectors, (n, d)."""
+        """Return this defense fitted to the owner's clean document vectors, (n, d).
+
+        What is fitted is public: an attacker who knows the defense is given it.
+        """
         return self
 
     def protect(self, vectors: Vectors, *, role: Role, ids: Sequence[str]) -> Vectors:
@@ -289,40 +328,6 @@ class TrainReport:
     facts: Mapping[str, Any] = field(default_factory=dict)
 
 
-@dataclass(frozen=True)
-class Secret:
-    """What the owner knows and no attacker is given; bound to a defense when it is built."""
-
-    key: bytes = field(repr=False)
-
-    @classmethod
-    def from_seed(cls, seed: int) -> Secret:
-        """Return the secret of an experiment's seed."""
-        return cls(hashlib.sha256(f"v2t-bench secret {seed}".encode()).digest())
-
-    def for_part(self, index: int) -> Secret:
-        """Return the secret of one part of a composition, unlike that of any other part."""
-        return Secret(hashlib.sha256(self.key + f" part {index}".encode()).digest())
-
-    def generator(self, *names: str) -> np.random.Generator:
-        """Return a generator that depends on the secret and on exactly these names."""
-        digest = hashlib.sha256(self.key)
-        for name in names:
-            encoded = name.encode()
-            digest.update(len(encoded).to_bytes(8, "little") + encoded)
-        return np.random.Generator(np.random.PCG64(int.from_bytes(digest.digest(), "little")))
-
-    def normal(self, shape: tuple[int, int], role: Role, ids: Sequence[str]) -> Vectors:
-        """Return standard normal draws, (n, d): row i depends on role and ``ids[i]`` alone.
-
-        So batching and order change nothing, and releasing an item twice leaks nothing more.
-        """
-        draws = np.empty(shape, dtype=np.float32)
-        for row, name in zip(draws, ids, strict=True):
-            self.generator("normal", role, name).standard_normal(out=row, dtype=np.float32)
-        return draws
-
-
 class Builder(Protocol):
     """Builds a nested component."""
 
@@ -364,7 +369,8 @@ class Recipe(Generic[T_co]):
 
     ``build`` is a class or a function with typed parameters; they are what can be spelled.
     Parameters annotated `Secret` or `BuildContext` are given by the host. A `Path` is
-    recorded by its folder's name and the hash of its content.
+    recorded by its folder's name and the hash of its content. A `KeyFile`, which must be
+    called ``key``, gives the secret where one is named, and is recorded by a keyed hash.
 
     Args:
         name: What users write.

@@ -21,6 +21,7 @@ from v2t_bench.contracts import (
     KINDS,
     BuildContext,
     Checkpoint,
+    KeyFile,
     Kind,
     Recipe,
     Secret,
@@ -378,6 +379,8 @@ def _type_name(annotation: Any) -> str:
         return " or ".join("none" if arm is type(None) else _type_name(arm) for arm in arms)
     if annotation is Spelling:
         return "a [component] in brackets"
+    if annotation is KeyFile:
+        return "a key file"
     return names.get(annotation, "a path" if "Path" in str(annotation) else str(annotation))
 
 

@@ -11,7 +11,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, get_args
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,7 +21,7 @@ from v2t_bench.errors import BadParameter, BrokenPromise
 if TYPE_CHECKING:
     import torch
 
-Similarity = Literal["cosine", "dot", "euclidean"]
+Similarity = Literal["cosine", "dot", "euclidean", "hamming"]
 Vectors = NDArray[Any]
 """Vectors in rows: float32, or what widens to float64 exactly; may be memory-mapped."""
 
@@ -51,7 +51,7 @@ class Hits:
         indices: Rows of the documents, best first, (n_q, k) int64; -1 where there
             are fewer than k documents.
         scores: Their rounded similarities, (n_q, k) float32, higher is closer;
-            -inf where the index is -1. Euclidean ones are distances times -1.
+            -inf where the index is -1. Euclidean and Hamming ones are distances times -1.
         tie_rate: Share of queries, 0-1, for which two neighbours in the ranking
             have equal scores between ranks 1 and 11: there the tie key decides
             what stands in the top 10 or in which order.
@@ -101,7 +101,8 @@ def top_k(
     Documents are ranked by score, highest first, then by tie key, lowest first.
     Scores are rounded before they are ranked: to 2^-20 for cosine, to 2^-20 of
     ``|q| * max |d|`` for dot and, squared, of ``(|q| + max |d|)^2`` for euclidean.
-    Closer scores tie. Under cosine a zero vector scores 0 with everything.
+    Closer scores tie. Under cosine a zero vector scores 0 with everything. Under hamming
+    only the sign of a coordinate counts, and what is not above 0 counts as negative.
 
     Documents are read twice, in chunks, so they may be memory-mapped; at most
     `query_chunk` x `document_chunk` scores (8 bytes each) exist at a time.
@@ -147,7 +148,8 @@ def top_k(
             _leave_out(sums, left_out[rows], docs)
             found = sums.topk(min(depth, sums.shape[1]), dim=1).values
             best[rows] = torch.cat([best[rows], found], dim=1).topk(depth, dim=1).values
-    return _hits(best.cpu().numpy(), k, by_rank, similarity, query_norms, largest)
+    dim = documents.shape[1]
+    return _hits(best.cpu().numpy(), k, by_rank, similarity, query_norms, largest, dim)
 
 
 def _slices(n: int, size: int) -> Iterator[slice]:
@@ -167,8 +169,9 @@ def _check(
             f"queries of shape {queries.shape} cannot be compared with documents of shape "
             f"{documents.shape}; expected (n_q, d) and (n_docs, d)"
         )
-    if similarity not in ("cosine", "dot", "euclidean"):
-        raise BadParameter(f"no similarity {similarity!r}; known: cosine, dot, euclidean")
+    if similarity not in get_args(Similarity):
+        known = ", ".join(get_args(Similarity))
+        raise BadParameter(f"no similarity {similarity!r}; known: {known}")
     for name, size in (("k", k), ("query_chunk", query_chunk), ("document_chunk", document_chunk)):
         if size < 1:
             raise BadParameter(f"{name} is {size}; expected at least 1")
@@ -234,6 +237,8 @@ def _query_side(
         ones = np.ones_like(norms)
         longer = np.column_stack([2 * rows, -(norms**2), -ones])  # (bq, d + 2)
         return longer / _or_one((norms + largest) ** 2)[:, None]
+    if similarity == "hamming":
+        return _signs(rows)
     scale = norms if similarity == "cosine" else norms * largest
     return rows / _or_one(scale)[:, None]
 
@@ -245,7 +250,16 @@ def _document_side(
     rows = np.array(block, dtype=np.float64)
     if similarity == "euclidean":
         return np.column_stack([rows, np.ones_like(norms), norms**2])  # (bd, d + 2)
+    if similarity == "hamming":
+        signs: NDArray[np.float64] = _signs(rows) / max(rows.shape[1], 1)
+        return signs
     return rows / _or_one(norms)[:, None] if similarity == "cosine" else rows
+
+
+def _signs(rows: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return 1 where a coordinate is above 0 and -1 elsewhere: d - 2 x distance is a product."""
+    signs: NDArray[np.float64] = np.where(rows > 0, 1.0, -1.0)
+    return signs
 
 
 def _or_one(scale: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -260,6 +274,7 @@ def _hits(
     similarity: Similarity,
     query_norms: NDArray[np.float64],
     largest: float,
+    dim: int,
 ) -> Hits:
     """Take the sums of score and rank, (n_q, depth), apart again."""
     found = np.isfinite(best)
@@ -274,6 +289,8 @@ def _hits(
         scores *= (query_norms * largest)[:, None]
     elif similarity == "euclidean":
         scores = 0.0 - np.sqrt(np.maximum(-scores, 0.0)) * (query_norms + largest)[:, None]
+    elif similarity == "hamming":
+        scores = (scores - 1.0) * dim / 2
     scores = np.where(found, scores, -np.inf)
 
     top = steps[:, : TIE_DEPTH + 1]

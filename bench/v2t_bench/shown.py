@@ -6,15 +6,37 @@ from dataclasses import replace
 from pathlib import Path
 
 from v2t_bench.canonical import content_hash, hash_file
+from v2t_bench.secret import KeyFile
 from v2t_bench.spelling import Spelling, Value, compose, parse_composition
+
+# The parameter that names a key file.
+KEY = "key"
+
+
+def without_keys(text: str) -> str:
+    """Return spellings joined by ``+`` as who has no key file writes them."""
+    return compose(
+        tuple(
+            replace(part, named={name: v for name, v in part.named.items() if name != KEY})
+            for part in parse_composition(text)
+        )
+    )
 
 
 def without_paths(spelling: Spelling) -> Spelling:
-    """Return the spelling with each existing path replaced by its name and content hash."""
+    """Return the spelling with each existing path replaced by its name and content hash.
 
-    def shown(value: Value) -> Value:
+    A parameter called ``key`` names a `KeyFile`, of which a hash under the key is shown.
+
+    Raises:
+        BadInput: a key file cannot be read.
+    """
+
+    def shown(value: Value, name: str = "") -> Value:
         if isinstance(value, Spelling):
             return without_paths(value)
+        if name == KEY:
+            return KeyFile(value).mark
         path = Path(value).expanduser()
         # A bare word may happen to be a file here; only what looks like a path is one.
         if ("/" in value or "\\" in value) and path.exists():
@@ -24,7 +46,7 @@ def without_paths(spelling: Spelling) -> Spelling:
     return replace(
         spelling,
         positional=tuple(shown(value) for value in spelling.positional),
-        named={key: shown(value) for key, value in spelling.named.items()},
+        named={key: shown(value, key) for key, value in spelling.named.items()},
     )
 
 

@@ -66,6 +66,9 @@ class Halves(Plain):
     def fit(self, vectors: Vectors) -> Halves:
         return replace(self, mean=tuple(vectors.mean(axis=0).tolist()))
 
+    def released_dim(self, dim: int) -> int:
+        return dim // 2
+
     def protect(self, vectors: Vectors, *, role: Role, ids: Sequence[str]) -> Vectors:
         centred: Vectors = vectors - np.array(self.mean, dtype=np.float32)
         return centred[:, : len(self.mean) // 2].copy()

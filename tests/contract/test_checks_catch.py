@@ -325,6 +325,22 @@ DEFENSE_BREAKERS: dict[str, list[tuple[Callable[..., Any], str]]] = {
         (protecting(lambda self, v, *_: -v, on="documents"), "changes a query"),
         (protecting(lambda self, v, *_: -v, on="queries"), "changes a document"),
     ],
+    "releases_the_dimension_it_says": [
+        (protecting(lambda self, v, *_: v[:, :5].copy()), "says 32 dimensions and releases 5")
+    ],
+    "has_the_length_it_says": [
+        (
+            protecting(lambda self, v, *_: v * np.float32(2), gives_unit=lambda self, unit: unit),
+            "the lengths are 2.000",
+        )
+    ],
+    "keeps_the_rankings_it_says": [
+        (defense(Draws, keeps=("cosine",)), "keeps names cosine"),
+        (
+            protecting(lambda self, v, *_: v - v.mean(axis=0), keeps=("euclidean", "dot")),
+            "keeps names dot",
+        ),
+    ],
 }
 
 

@@ -9,6 +9,7 @@ from typing import Any, Protocol, TypeAlias, get_args
 import numpy as np
 
 from v2t_bench.conformance.promise import (
+    TOLERANCE,
     close,
     expect,
     expect_no_global_randomness,
@@ -18,6 +19,7 @@ from v2t_bench.conformance.promise import (
 )
 from v2t_bench.conformance.world import random_vectors
 from v2t_bench.contracts import Defense, Role, Secret, Similarity, Vectors, check_vectors
+from v2t_bench.search import tie_keys, top_k
 
 MakeDefense: TypeAlias = Callable[[Secret], Defense]
 
@@ -71,9 +73,9 @@ def declares_its_flags(make: MakeDefense, vectors: Vectors | None = None) -> Non
         f"{get_args(Similarity)}",
     )
     expect(
-        defense.stochastic or not defense.keyed,
+        defense.stochastic or not defense.keyed or getattr(defense, "key", None) is not None,
         f"{who} is keyed and not stochastic; expected both: what needs the secret to be undone "
-        "gives other vectors under another secret",
+        "gives other vectors under another secret, but where a key file gives it",
     )
 
 
@@ -319,6 +321,53 @@ def changes_only_its_side(make: MakeDefense, vectors: Vectors | None = None) -> 
         )
 
 
+@promise
+def releases_the_dimension_it_says(make: MakeDefense, vectors: Vectors | None = None) -> None:
+    """Released vectors have ``released_dim`` dimensions, said before it was fitted."""
+    given, ids = _input(vectors)
+    defense = make(SECRET)
+    said = defense.released_dim(given.shape[1])
+    found = _release(defense.fit(given), given, "document", ids).shape[1]
+    expect(
+        said == found,
+        f"{name_of(defense)} says {said} dimensions and releases {found}; expected released_dim "
+        "to say d' for vectors of d",
+    )
+
+
+@promise
+def has_the_length_it_says(make: MakeDefense, vectors: Vectors | None = None) -> None:
+    """Where ``gives_unit`` says so, released vectors have length 1."""
+    given, ids = _input(vectors)
+    given /= np.linalg.norm(given, axis=1, keepdims=True)
+    defense = _fitted(make, given)
+    released = _release(defense, given, "document", ids)
+    lengths = np.linalg.norm(released.astype(np.float64), axis=1)
+    expect(
+        not defense.gives_unit(True) or bool(np.allclose(lengths, 1, atol=TOLERANCE)),
+        f"{name_of(defense)}.gives_unit says length 1, and the lengths are "
+        f"{lengths.min():.3f} to {lengths.max():.3f}",
+    )
+
+
+@promise
+def keeps_the_rankings_it_says(make: MakeDefense, vectors: Vectors | None = None) -> None:
+    """By each similarity in ``keeps``, released vectors rank as the clean ones do."""
+    given, ids = _input(vectors)
+    defense = _fitted(make, given)
+    queries, documents = (_release(defense, given, role, ids) for role in ROLES)
+    keys = tie_keys(ids, 0)
+    for similarity in defense.keeps:
+        before, after = (
+            top_k(q, docs, k=len(ids), similarity=similarity, tie_keys=keys).indices
+            for q, docs in ((given, given), (queries, documents))
+        )
+        expect(
+            bool((before == after).all()),
+            f"{name_of(defense)}.keeps names {similarity}, and the ranking by it is another one",
+        )
+
+
 DEFENSE_CHECKS: tuple[DefenseCheck, ...] = (
     declares_its_flags,
     gives_one_finite_row_a_vector,
@@ -335,6 +384,9 @@ DEFENSE_CHECKS: tuple[DefenseCheck, ...] = (
     stays_itself_when_fitted,
     lifts_to_the_embedding,
     changes_only_its_side,
+    releases_the_dimension_it_says,
+    has_the_length_it_says,
+    keeps_the_rankings_it_says,
 )
 
 

@@ -17,6 +17,11 @@ class Undefended(Defense):
     keyed = False
     on = "both"
     similarity = None
+    keeps = ("cosine", "dot", "euclidean", "hamming")
+
+    def gives_unit(self, unit: bool) -> bool:
+        """Return whether they had length 1."""
+        return unit
 
     def protect(self, vectors: Vectors, *, role: Role, ids: Sequence[str]) -> Vectors:
         """Return a copy."""
