@@ -92,7 +92,7 @@ def linear(name: str, folder: Path) -> Work:
     probe = x[:1000]
 
     def ours() -> float:
-        from v2t_plugins.attacks.aligner.closed_form import fit_linear
+        from v2t_bench.alignment.closed_form import fit_linear
 
         return share_right(fit_linear(x, y)[0].apply(probe), probe, turn)
 
@@ -117,7 +117,7 @@ def procrustes(name: str, folder: Path) -> Work:
     probe = x[:1000]
 
     def ours() -> float:
-        from v2t_plugins.attacks.aligner.closed_form import fit_procrustes
+        from v2t_bench.alignment.closed_form import fit_procrustes
 
         return share_right(fit_procrustes(x, y).apply(probe), probe, turn)
 
@@ -137,7 +137,7 @@ def mini_vec2vec(name: str, folder: Path) -> Work:
     The peer is given the true rotation to begin with and only fits it on: what that costs at
     least, made of brute-force neighbours and a rotation.
     """
-    from v2t_plugins.attacks.aligner.mini_vec2vec import Plan, fit_mini_vec2vec
+    from v2t_bench.alignment.mini_vec2vec import Plan, fit_mini_vec2vec
 
     x, y, turn = sides(folder)
     probe, plan = x[:1000], Plan()

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Literal
 
@@ -47,6 +47,8 @@ class CheckpointRecord(BaseModel):
     defense: str = ""
     # Of the attacker's own secret; the owner's comes from the seed of an experiment.
     defense_seed: int | None = None
+    # Where it was trained through the owner's own service.
+    owner_seed: int | None = None
     # Parameters of the attack that training decided, and what it measured of itself.
     taught: dict[str, str] = Field(default_factory=dict)
     facts: dict[str, Any] = Field(default_factory=dict)
@@ -63,6 +65,22 @@ class CheckpointRecord(BaseModel):
         if self.min_tokens is not None and self.min_tokens > self.max_tokens:
             raise ValueError(f"min_tokens {self.min_tokens} is above {self.max_tokens}")
         return self
+
+
+@dataclass(frozen=True)
+class Against:
+    """A defense that an attack is trained against.
+
+    Args:
+        text: Canonical.
+        shown: As results show it.
+        owner_seed: Of the owner's secret, where the owner's own service released what it is
+            trained on; None: the attacker did, under a secret of its own.
+    """
+
+    text: str
+    shown: str
+    owner_seed: int | None = None
 
 
 def space_of(record: dict[str, Any]) -> Space:
@@ -132,6 +150,7 @@ def _described(record: CheckpointRecord, folder: Path) -> Checkpoint:
         min_tokens=record.min_tokens,
         trained_on=record.trained_on,
         defense=record.defense,
+        owner_seed=record.owner_seed,
         folder=folder,
         identity=f"{folder.resolve().name}@{content_hash(record.files)[:12]}",
         embedder=record.embedder,
@@ -195,10 +214,12 @@ def fitting(
     max_tokens: int,
     demo: bool = False,
     taught: Mapping[str, str] | None = None,
+    against: Against | None = None,
 ) -> list[Checkpoint]:
     """Return the checkpoints for clean vectors of that space that serve that length.
 
-    ``taught`` holds the parameters that training decides.
+    ``taught`` holds the parameters that training decides. With ``against``, those that were
+    trained on vectors released under a defense.
 
     Those trained on the demo texts serve the demo corpora and nothing else: only they are
     returned with ``demo``, and only the others without.
@@ -209,7 +230,8 @@ def fitting(
         if checkpoint.attack == attack
         and checkpoint.space == space
         and checkpoint.serves(max_tokens)
-        and not checkpoint.defense
+        and checkpoint.defense == ("" if against is None else against.shown)
+        and checkpoint.owner_seed == (None if against is None else against.owner_seed)
         and dict(checkpoint.taught) == dict(taught or {})
         and (checkpoint.trained_on == DEMO) == demo
     ]

@@ -89,6 +89,8 @@ class Composition:
         for part in self.parts:
             fitted.append(part.fit(vectors))
             vectors = fitted[-1].protect(vectors, role="document", ids=ids)
+        if all(part is before for part, before in zip(fitted, self.parts, strict=True)):
+            return self
         return replace(self, parts=tuple(fitted))
 
     def protect(self, vectors: Vectors, *, role: Role, ids: Sequence[str]) -> Vectors:

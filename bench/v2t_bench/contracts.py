@@ -433,6 +433,8 @@ class Checkpoint:
             ``--max-tokens`` from there to ``max_tokens``. None: ``max_tokens`` alone.
         trained_on: Name of the training text; ``demo`` marks the one of the demo corpora.
         defense: The defense it was trained against, canonical; empty for clean vectors.
+        owner_seed: Of the owner's secret, where it was trained through the owner's own service;
+            None: against a defense under a secret of the attacker's own, or none.
         folder: Where it lies.
         identity: ``<name>@<12 hex>``: what spellings and tables show for it.
         embedder: How its embedder was spelled in training; shown, and nothing more.
@@ -451,6 +453,7 @@ class Checkpoint:
     min_tokens: int | None = None
     trained_on: str
     defense: str = ""
+    owner_seed: int | None = None
     folder: Path
     identity: str
     embedder: str = ""

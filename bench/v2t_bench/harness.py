@@ -13,11 +13,12 @@ from typing import Literal
 
 import numpy as np
 
+from v2t_bench.adaptation import Adapted
+from v2t_bench.cells import Cell, Scene
 from v2t_bench.checkpoints import read_checkpoint
-from v2t_bench.contracts import Attack, BuildContext, Space, answers_of
+from v2t_bench.contracts import Attack, BuildContext, answers_of
 from v2t_bench.environment import describe
 from v2t_bench.errors import BadInput, CorruptArtifact, Skipped, V2TError
-from v2t_bench.matrix import Cell, Scene
 from v2t_bench.registry import Registry
 from v2t_bench.results import ORACLE_ARITHMETIC, Failure, Result
 from v2t_bench.samples import (
@@ -34,6 +35,7 @@ from v2t_bench.scene import Stage
 from v2t_bench.scoring.bleu import bleu_signatures
 from v2t_bench.scoring.cosine import cosine_per_pair
 from v2t_bench.store import Store
+from v2t_bench.threat import Answer, Threat
 from v2t_bench.training import Lesson, School
 from v2t_bench.vectors import VectorCache, oracle_of
 
@@ -102,6 +104,8 @@ class Harness:
         stored = self.store.read(cell.cell_id)
         if stored is not None:
             return Outcome(cell, "stored", stored)
+        if cell.skip:
+            return Outcome(cell, "skipped", reason=cell.skip)
         try:
             if cell.kind == "utility":
                 result = self._utility(cell, stage)
@@ -145,10 +149,7 @@ class Harness:
                     "n_cut_documents": stage.prepared.n_cut_documents,
                     "n_cut_queries": stage.prepared.n_cut_queries,
                     "tie_rate": tie_rate,
-                    "released_dim": released.documents.shape[1],
-                    "bytes_per_vector": released.documents.shape[1]
-                    * released.documents.dtype.itemsize,
-                    "snr_db": released.snr_db,
+                    **released.signal(stage.scene.embedder.space),
                 },
             }
         )
@@ -157,24 +158,20 @@ class Harness:
     # ---------------------------------------------------------------- leakage
     def _leakage(self, cell: Cell, stage: Stage, attacks: dict[str, Attack]) -> Result:
         started = time.monotonic()
+        threat = cell.threat or Threat()
         attack = self._attack(cell, stage, attacks)
         released = stage.released(cell.defense_text, cell.secret_seed)
-        lifted = released.defense.lift(released.documents[stage.attacked])
-        if lifted is None:
-            raise Skipped(
-                f"an oblivious attacker cannot bring vectors of {cell.labels['defense']} back "
-                f"to {stage.scene.embedder.dim} dimensions"
-            )
+        adapted = stage.adapted(cell.defense_text, cell.secret_seed, threat)
+        restored = np.ascontiguousarray(adapted.restore(released.documents[stage.attacked]))
         embedder = stage.scene.embedder
         fast = ORACLE_ARITHMETIC in cell.identity
         keep = partial(self.cache.vectors, embedder, fast=fast)
-        oracle = oracle_of(embedder, keep=keep, fast=fast)
-        lifted = np.ascontiguousarray(lifted)
+        oracle = oracle_of(embedder, keep=keep, fast=fast, through=_door(cell, stage, adapted))
         label = cell.labels["attack"]
-        guesses, traces = answers_of(attack, lifted, oracle, traced=self.trace, who=label)
+        guesses, traces = answers_of(attack, restored, oracle, traced=self.trace, who=label)
         # The clean embedder judges how close a guess came, whatever the attacker saw.
         guessed = embedder.embed(guesses, "document")
-        exposed = stage.exposed(cell.defense_text, cell.secret_seed, lifted)
+        exposed = stage.exposed(cell.defense_text, cell.secret_seed, threat, restored)
         table, scores = score_samples(
             samples_table(
                 guesses=guesses,
@@ -192,7 +189,8 @@ class Harness:
             update={
                 "scores": scores,
                 "facts": {
-                    "oracle_texts": oracle.texts_asked,
+                    "oracle_texts": oracle.texts_asked + adapted.asked,
+                    **adapted.facts,
                     "n_attacked": len(guesses),
                     "redistributable": corpus.redistributable,
                 },
@@ -270,28 +268,23 @@ class Harness:
         )
 
 
+def _door(cell: Cell, stage: Stage, adapted: Adapted) -> Callable[[Answer], Answer]:
+    """Return what changes the embedder's answers into those of whom the attacker may ask."""
+    if cell.threat is None or cell.threat.oracle == "clean":
+        return lambda answer: answer
+    stolen = stage.stolen(cell.defense_text, cell.secret_seed)
+
+    def through(answer: Answer) -> Answer:
+        return lambda texts, role: np.ascontiguousarray(
+            adapted.restore(stolen.answered(answer(texts, role), texts, role))
+        )
+
+    return through
+
+
 def describe_cell(cell: Cell) -> str:
     """Return corpus, defense and attack of a cell for a log line."""
     parts = [cell.labels["corpus"], cell.labels["defense"], cell.labels.get("attack", "retrieval")]
+    if cell.threat is not None and cell.threat != Threat():
+        parts.append(str(cell.threat))
     return " / ".join(parts)
-
-
-def rescore(store: Store, result: Result, space: Space) -> Result:
-    """Return a stored cell with every score computed anew from its raw outputs."""
-    if result.kind == "utility":
-        table, scores = score_retrieval(store.table(result.cell_id, RETRIEVAL))
-        name = RETRIEVAL
-    else:
-        table, scores = score_samples(store.table(result.cell_id, SAMPLES), space)
-        name = SAMPLES
-        if "bleu_corpus" not in scores and "bleu_corpus" in result.scores:
-            # Corpus BLEU is no mean of stored scores; without texts it stays as it was.
-            scores["bleu_corpus"] = result.scores["bleu_corpus"]
-    if scores == result.scores:
-        return result
-    others = {file: store.table(result.cell_id, file) for file in result.files if file != name}
-    return store.write(
-        result.model_copy(update={"scores": scores}),
-        {name: table, **others},
-        may_hold_text="text" in table.column_names,
-    )

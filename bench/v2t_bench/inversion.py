@@ -20,11 +20,11 @@ from v2t_bench.contracts import (
     answers_of,
 )
 from v2t_bench.errors import BadParameter, MissingCheckpoint
+from v2t_bench.nesting import check_space
 from v2t_bench.registry import Registry, spelled_parameters
 from v2t_bench.resolution import (
     CheckpointFinder,
     Resolved,
-    check_space,
     missing_lines,
 )
 from v2t_bench.scorecard import per_text_scores

@@ -34,6 +34,8 @@ class Lesson:
         size, steps, minutes, seed, batch_size, tokenizer, options: See `TrainContext`.
         defense: The defense it is trained against, or empty for clean vectors.
         defense_seed: Of the secret that the attacker makes up for it.
+        owner_seed: Of the owner's secret, where the owner's own service releases what is
+            trained on; None: the attacker does.
         dev: Texts of another origin to measure on as the training goes; they decide nothing.
         titles: Whether the texts were read with their titles; recorded.
         text_licence, text_source: What the texts may be used for and where they are from;
@@ -59,6 +61,7 @@ class Lesson:
     options: dict[str, str] = field(default_factory=dict)
     defense: str = ""
     defense_seed: int = 0
+    owner_seed: int | None = None
     dev: Sequence[str] = ()
     titles: Titles = "with"
     text_licence: str = ""
@@ -70,7 +73,10 @@ class Lesson:
         defended: dict[str, Any] = {}
         if self.defense:
             defended["defense"] = shown_composition(self.defense)
-            defended["defense_seed"] = self.defense_seed
+            if self.owner_seed is None:
+                defended["defense_seed"] = self.defense_seed
+            else:
+                defended["owner_seed"] = self.owner_seed
         unusual: dict[str, Any] = {}
         if self.min_tokens is not None:
             unusual["min_tokens"] = self.min_tokens

@@ -9,10 +9,10 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from v2t_bench.composition import build_defense, canonical_defense
-from v2t_bench.contracts import BuildContext, Defense, Secret, Vectors, check_vectors
-from v2t_bench.errors import BadParameter
+from v2t_bench.contracts import BuildContext, Defense, Release, Secret, Vectors, check_vectors
+from v2t_bench.errors import BadParameter, BrokenPromise
 from v2t_bench.registry import Registry
-from v2t_bench.shown import shown_composition
+from v2t_bench.shown import shown_composition, without_keys
 
 UNDEFENDED = "none"
 
@@ -53,15 +53,35 @@ class KnownDefense:
 
     @classmethod
     def build(
-        cls, registry: Registry, context: BuildContext, text: str, *, seed: int, clean: Vectors
+        cls,
+        registry: Registry,
+        context: BuildContext,
+        text: str,
+        *,
+        seed: int,
+        clean: Vectors,
+        owner_seed: int | None = None,
     ) -> KnownDefense:
         """Return the defense spelled by ``text``, as the attacker of that ``seed`` makes it.
 
+        With ``owner_seed``, as the owner of that seed does: what is released by the owner's own
+        service. Key files are the owner's, so they are used then and only then.
+
         Raises:
             UnknownComponent, BadParameter, BadSpelling: it cannot be built as spelled.
-            BadParameter: nobody can lift its vectors without the owner's secret.
+            BadParameter: nobody can lift its vectors without the owner's secret, or it is the
+                owner's and fitted to a collection that the attacker does not have.
         """
-        defense = build_defense(registry, text, context, attacker_secret(seed)).fit(clean)
+        own = owner_seed is None
+        spelled = without_keys(text) if own else text
+        secret = attacker_secret(seed) if owner_seed is None else Secret.from_seed(owner_seed)
+        plain = build_defense(registry, spelled, context, secret)
+        defense = plain.fit(clean)
+        if not own and defense is not plain:
+            raise BadParameter(
+                f"{shown_composition(text)} is fitted to the owner's collection, so its service "
+                "cannot be imitated here; train without --owner-seed"
+            )
         known = cls(defense=defense, shown=shown_composition(text), dim=clean.shape[1])
         known._lifted(clean[:1], ["0"])
         return known
@@ -85,3 +105,16 @@ class KnownDefense:
             )
         lifted = check_vectors(lifted, rows=len(vectors), dim=self.dim, who=self.shown)
         return np.ascontiguousarray(lifted)
+
+
+def check_was_asked(release: Release, attack: str) -> None:
+    """Refuse an attack that was given a defense and never released anything under it.
+
+    Raises:
+        BrokenPromise: it did not.
+    """
+    if isinstance(release, KnownDefense) and not release.asked:
+        raise BrokenPromise(
+            f"{attack} trained on clean vectors although a defense was given; its train() must "
+            "take its targets from TrainContext.release"
+        )

@@ -7,13 +7,13 @@ import shlex
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TypeGuard
 
 from v2t_bench.canonical import content_hash, hash_texts
-from v2t_bench.checkpoints import DEMO, check_fits, read_checkpoint
-from v2t_bench.contracts import Attack, BuildContext, Checkpoint, Embedder, Kind, Space
-from v2t_bench.errors import MissingCheckpoint
+from v2t_bench.checkpoints import DEMO, Against, check_fits, place, read_checkpoint
+from v2t_bench.contracts import BuildContext, Checkpoint, Embedder, Kind
+from v2t_bench.errors import BadInput, MissingCheckpoint
 from v2t_bench.lesson import shown_taught, taught_by
+from v2t_bench.nesting import inner_embedder, is_attack
 from v2t_bench.registry import Registry, spelled_parameters
 from v2t_bench.shelves import Shelves
 from v2t_bench.shown import without_paths
@@ -113,6 +113,7 @@ class CheckpointFinder:
             package carries a fitting checkpoint. Demo checkpoints serve demo corpora and
             nothing else.
         demo_folder: Where the checkpoints of demo lessons go.
+        against: The defense that the checkpoints are to be trained against; None: none.
     """
 
     registry: Registry
@@ -123,6 +124,7 @@ class CheckpointFinder:
     shelves: Shelves = field(default_factory=Shelves)
     demo_lessons: dict[str, Lesson] = field(default_factory=dict)
     demo_folder: Path = Path()
+    against: Against | None = None
 
     def resolve(self, attack: Spelling) -> Resolved:
         """Return the attack with every checkpoint found.
@@ -196,10 +198,16 @@ class CheckpointFinder:
         if given is not None:
             checkpoint = self._given(given, attack)
             check_fits(checkpoint, attack=attack, space=space, taught=shown)
+            if self.against is not None and checkpoint.defense != self.against.shown:
+                raise BadInput(
+                    f"{place(checkpoint)} was trained against {checkpoint.defense or 'no defense'},"
+                    f" and adaptive:retrain wants one trained against {self.against.shown}; leave "
+                    "checkpoint= out to have it found"
+                )
             return _Found(checkpoint)
         if attack in self.demo_lessons:
             return self._demo(attack, replace(self.demo_lessons[attack], taught=taught))
-        choice = self.shelves.choose(attack, space, self.max_tokens, shown)
+        choice = self.shelves.choose(attack, space, self.max_tokens, shown, self.against)
         if choice.checkpoint is None:
             raise MissingCheckpoint(
                 self.train_line(str(Spelling(attack, (), taught))),
@@ -219,11 +227,16 @@ class CheckpointFinder:
         """Return the packaged checkpoint of the demo texts, or the one that is to be trained."""
         space = self.embedder.space
         shown = shown_taught(lesson.taught)
-        choice = self.shelves.choose_demo(
-            attack, space, self.max_tokens, hash_texts(lesson.texts), shown
-        )
-        if choice.checkpoint is not None:
-            return _Found(choice.checkpoint, notice=choice.notice)
+        notice = ""
+        if self.against is None:
+            choice = self.shelves.choose_demo(
+                attack, space, self.max_tokens, hash_texts(lesson.texts), shown
+            )
+            if choice.checkpoint is not None:
+                return _Found(choice.checkpoint, notice=choice.notice)
+            notice = choice.notice
+        else:
+            lesson = replace(lesson, defense=self.against.text, owner_seed=self.against.owner_seed)
         mark = content_hash(lesson.identity(self.embedder))[:12]
         planned = Checkpoint(
             attack=attack,
@@ -235,43 +248,20 @@ class CheckpointFinder:
             # By recipe and not by content: other processors round differently.
             identity=f"demo@{mark}",
             taught=shown,
+            defense="" if self.against is None else self.against.shown,
+            owner_seed=None if self.against is None else self.against.owner_seed,
         )
-        return _Found(planned, lesson, choice.notice)
+        return _Found(planned, lesson, notice)
 
     def train_line(self, attack: str) -> str:
         """Return the command that makes the checkpoint that is missing."""
         words = ["v2t-bench", "train", attack, "--texts", "FILE"]
         words += ["--embedder", self.embedder_text, "--max-tokens", str(self.max_tokens)]
+        if self.against is not None:
+            words += ["--defense", self.against.text]
+            if self.against.owner_seed is not None:
+                words += ["--owner-seed", str(self.against.owner_seed)]
         return shlex.join(words)
-
-
-def check_space(registry: Registry, context: BuildContext, attack: Spelling, space: Space) -> None:
-    """Ask the attacks that care, nested ones too, whether they can invert ``space``.
-
-    Raises:
-        SpaceMismatch: one of them cannot.
-    """
-    built: Attack = registry.build("attacks", attack, context)
-    check = getattr(built, "check_space", None)
-    if check is not None:
-        check(space)
-    inner = inner_embedder(registry, attack)
-    if inner is not None:
-        space = registry.build("embedders", inner, context).space
-    for value in attack.named.values():
-        if is_attack(value, registry):
-            check_space(registry, context, value, space)
-
-
-def is_attack(value: Value, registry: Registry) -> TypeGuard[Spelling]:
-    """Return whether the value of an attack's parameter is another attack."""
-    return isinstance(value, Spelling) and registry.nested_kind("attacks", value) == "attacks"
-
-
-def inner_embedder(registry: Registry, attack: Spelling) -> Spelling | None:
-    """Return the embedder that attacks nested in ``attack`` invert, if it is another one."""
-    inner = attack.named.get(registry.entry("attacks", attack.name).recipe.inner_embedder)
-    return inner if isinstance(inner, Spelling) else None
 
 
 def missing_lines(errors: Sequence[MissingCheckpoint]) -> MissingCheckpoint:

@@ -15,6 +15,8 @@ CELL_VERSION = 1
 METRICS_VERSION = 1
 # Of the way from released vectors to a ranking.
 SEARCH_VERSION = 1
+# Of the way from released vectors to what an adaptive attacker makes of them.
+ADAPTATION_VERSION = 1
 
 # In the identity of leakage cells whose attackers were not answered in the embedder's own
 # precision; absent from all others.

@@ -10,16 +10,19 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from v2t_bench.composition import build_defense
-from v2t_bench.contracts import BuildContext, Defense, Secret, Vectors, check_vectors
+from v2t_bench.adaptation import Adapted, Stolen
+from v2t_bench.cells import Scene
+from v2t_bench.composition import build_defense, keeps_ranking
+from v2t_bench.contracts import BuildContext, Defense, Secret, Space, Vectors, check_vectors
 from v2t_bench.exposure import exposure_scores
-from v2t_bench.matrix import Scene
 from v2t_bench.registry import Registry
 from v2t_bench.scorecard import PerText
 from v2t_bench.scoring.names import Name
 from v2t_bench.scoring.ndcg import DEPTH
 from v2t_bench.search import tie_keys, top_k
-from v2t_bench.texts import Prepared, prepare, sample_attacked
+from v2t_bench.shown import shown_composition
+from v2t_bench.texts import Prepared, cut, prepare, sample_attacked
+from v2t_bench.threat import Threat
 from v2t_bench.vectors import VectorCache
 
 # Ties are broken the same way in every run, whatever its seeds.
@@ -34,14 +37,27 @@ class Released:
         defense: Fitted.
         documents: (n, d'), a row a piece.
         queries: (n_q, d').
-        snr_db: 10 log10 of clean power over the power of the change, documents only; None
-            where dimensions differ or nothing changed.
+        snr_db: 10 log10 of clean power over the power of the change, documents only; where
+            dimensions differ, of what is lifted; None where nothing can be lifted or nothing
+            changed.
     """
 
     defense: Defense
     documents: Vectors
     queries: Vectors
     snr_db: float | None
+
+    def signal(self, space: Space) -> dict[str, float | int | str | bool | None]:
+        """Return what is told of it whatever attacks it, as facts of a cell."""
+        dim = self.documents.shape[1]
+        return {
+            "released_dim": dim,
+            "bytes_per_vector": self.defense.bytes_per_vector(dim),
+            "snr_db": self.snr_db,
+            "similarity": self.defense.similarity or space.similarity,
+            "opaque": self.defense.opaque,
+            "ranking_kept": keeps_ranking(self.defense, space),
+        }
 
 
 class Stage:
@@ -69,7 +85,8 @@ class Stage:
         self._cache = cache
         self._tell = tell
         self._released: tuple[tuple[str, int], Released] | None = None
-        self._exposed: tuple[tuple[str, int], PerText] | None = None
+        self._exposed: tuple[tuple[str, int, Threat], PerText] | None = None
+        self._adapted: tuple[tuple[str, int, Threat], Adapted] | None = None
 
     @cached_property
     def prepared(self) -> Prepared:
@@ -89,6 +106,12 @@ class Stage:
     def queries(self) -> Vectors:
         """Clean vectors of every judged query, (n_q, d)."""
         return self._cache.vectors(self.scene.embedder, self.prepared.queries, "query")
+
+    @cached_property
+    def public(self) -> list[str]:
+        """Texts that attackers have besides, cut as those they attack, each once."""
+        texts = cut(self.scene.embedder, self.scene.public, self.scene.grid.max_tokens).texts
+        return list(dict.fromkeys(text for text in texts if text.strip()))
 
     @cached_property
     def attacked(self) -> NDArray[np.int64]:
@@ -118,7 +141,40 @@ class Stage:
         queries = check_vectors(
             queries, rows=len(self.queries), dim=documents.shape[1], who=defense_text
         )
-        return Released(defense, documents, queries, _snr_db(self.documents, documents))
+        return Released(defense, documents, queries, _snr_db(self.documents, documents, defense))
+
+    def stolen(self, defense_text: str, secret_seed: int) -> Stolen:
+        """Return the release of the defense as an attacker finds it."""
+        released = self.released(defense_text, secret_seed)
+        grid, embedder = self.scene.grid, self.scene.embedder
+        return Stolen(
+            registry=self._registry,
+            context=self._context,
+            defense_text=defense_text,
+            shown=shown_composition(defense_text),
+            defense=released.defense,
+            space=embedder.space,
+            clean=self.documents,
+            released=released.documents,
+            texts=self.prepared.pieces,
+            ids=self.prepared.piece_ids,
+            attacked=self.attacked,
+            public=self.public,
+            ask=lambda texts: self._cache.vectors(embedder, texts, "document"),
+            sample_seed=grid.sample_seed,
+        )
+
+    def adapted(self, defense_text: str, secret_seed: int, threat: Threat) -> Adapted:
+        """Return what the attacker does with what is released; only the latest is kept.
+
+        Raises:
+            Skipped: it can do nothing with it.
+        """
+        key = (defense_text, secret_seed, threat)
+        if self._adapted is None or self._adapted[0] != key:
+            self._adapted = None
+            self._adapted = (key, self.stolen(defense_text, secret_seed).adapted(threat))
+        return self._adapted[1]
 
     def ranking(self, released: Released) -> tuple[dict[str, list[str]], float]:
         """Return the first ten documents of each query, best first, and the tie rate.
@@ -147,12 +203,14 @@ class Stage:
             ranking[query] = list(found)[:DEPTH]
         return ranking, hits.tie_rate
 
-    def exposed(self, defense_text: str, secret_seed: int, lifted: Vectors) -> PerText:
-        """Return what the attacked texts' lifted vectors, (n, d), tell by themselves.
+    def exposed(
+        self, defense_text: str, secret_seed: int, threat: Threat, lifted: Vectors
+    ) -> PerText:
+        """Return what the attacked texts' restored vectors, (n, d), tell by themselves.
 
         The same for every attack, so only the latest is kept.
         """
-        key = (defense_text, secret_seed)
+        key = (defense_text, secret_seed, threat)
         if self._exposed is None or self._exposed[0] != key:
             attacked = self.attacked_texts()
             scores = exposure_scores(
@@ -197,10 +255,14 @@ def _if_there(name: Name | None, text: str) -> Name | None:
     return name if name is not None and f"{name.first} {name.last}" in text else None
 
 
-def _snr_db(clean: Vectors, released: Vectors) -> float | None:
-    if clean.shape != released.shape or not len(clean):
-        return None
+def _snr_db(clean: Vectors, released: Vectors, defense: Defense) -> float | None:
+    """Return the power of what was over that of the change; of other dimensions, once lifted."""
+    if clean.shape != released.shape:
+        lifted = defense.lift(released)
+        if lifted is None or lifted.shape != clean.shape:
+            return None
+        released = lifted
     changed = float(np.square(released - clean, dtype=np.float64).sum())
-    if changed == 0:
+    if changed == 0 or not len(clean):
         return None
     return 10 * float(np.log10(np.square(clean, dtype=np.float64).sum() / changed))

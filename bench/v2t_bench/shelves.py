@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from v2t_bench.checkpoints import fitting, one_of, place, read_record, shelf
+from v2t_bench.checkpoints import Against, fitting, one_of, place, read_record, shelf
 from v2t_bench.contracts import Checkpoint, Space
 from v2t_bench.errors import BadInput, CorruptArtifact, UnknownComponent
 from v2t_bench.registry import Registry
@@ -47,11 +47,17 @@ class Shelves:
         return cls(own, registry.checkpoints)
 
     def choose(
-        self, attack: str, space: Space, max_tokens: int, taught: Mapping[str, str] | None = None
+        self,
+        attack: str,
+        space: Space,
+        max_tokens: int,
+        taught: Mapping[str, str] | None = None,
+        against: Against | None = None,
     ) -> Choice:
         """Return the checkpoint for clean vectors of that space and length.
 
-        ``taught`` holds the parameters that training decides.
+        ``taught`` holds the parameters that training decides. With ``against``, the one that
+        was trained on vectors released under that defense.
 
         The user's own comes before one that a package carries, and the notice says so. Own
         ones that are damaged are left out with a warning.
@@ -61,7 +67,14 @@ class Shelves:
             CorruptArtifact: the packaged one that fits is damaged.
         """
         own, packaged = (
-            fitting(known, attack=attack, space=space, max_tokens=max_tokens, taught=taught)
+            fitting(
+                known,
+                attack=attack,
+                space=space,
+                max_tokens=max_tokens,
+                taught=taught,
+                against=against,
+            )
             for known in (self.own, self.packaged)
         )
         found = one_of([checkpoint for checkpoint in own if self._is_intact(checkpoint)], attack)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Literal, TypeAlias, get_args
 
 from v2t_bench.contracts import Role, Space, Vectors, check_vectors
-from v2t_bench.errors import BadSpelling, UnknownComponent
+from v2t_bench.errors import BadParameter, BadSpelling, UnknownComponent
 from v2t_bench.spelling import parse
 
 OracleKind: TypeAlias = Literal["clean", "protected"]
@@ -65,25 +65,86 @@ class Oracle:
         return check_vectors(answer(texts, role), rows=len(texts), dim=self.dim, who="the embedder")
 
 
+# Fewer tell no kind of map from another.
+FEWEST_PAIRS = 8
+
+ThreatName: TypeAlias = Literal[
+    "oblivious", "adaptive:denoise", "adaptive:retrain", "adaptive:align"
+]
+OBLIVIOUS: ThreatName = "oblivious"
+DENOISE: ThreatName = "adaptive:denoise"
+RETRAIN: ThreatName = "adaptive:retrain"
+ALIGN: ThreatName = "adaptive:align"
+THREATS: tuple[ThreatName, ...] = get_args(ThreatName)
+
+# Numbers of pairs that boards report: none, a handful, and powers of eight from 128 on.
+STANDARD_PAIRS = (0, 16, 128, 1024, 8192)
+WORST = "worst"
+# More than the dimensions of most embedders, so that a secret matrix is found.
+WORST_PAIRS = 1024
+
+
 @dataclass(frozen=True)
 class Threat:
-    """What the attacker knows and may do, spelled as in the threat column.
+    """What the attacker knows and may do, spelled as in the columns threat, oracle and pairs.
 
     Args:
-        name: ``oblivious``: trained on clean vectors, unaware of the defense.
+        name: ``oblivious``: trained on clean vectors, unaware of the defense; what it is given
+            is lifted. ``adaptive:denoise``: brings released vectors back to clean ones by a
+            ridge regression that it fits to public texts, which it releases itself by the
+            public algorithm, and goes on as the oblivious one. ``adaptive:retrain``: trained
+            on such released vectors. ``adaptive:align``: brings released vectors back by a map
+            fitted to ``pairs`` true pairs of text and released vector; with none, to the cloud
+            of released vectors and one of public clean vectors.
         oracle: ``clean``: asks the undefended embedder, as is realistic when the model is
-            public.
+            public. ``protected``: asks the owner's own service, which answers through the
+            defense; what it adapts by it may ask there too.
+        pairs: Of ``adaptive:align``, otherwise None.
     """
 
-    name: str = "oblivious"
+    name: ThreatName = OBLIVIOUS
     oracle: OracleKind = "clean"
+    pairs: int | None = None
 
     def __str__(self) -> str:
         """Return the canonical spelling."""
-        return f"{self.name}:oracle={self.oracle}"
+        joint = "," if ":" in self.name else ":"
+        pairs = "" if self.pairs is None else f",pairs={self.pairs}"
+        return f"{self.name}{joint}oracle={self.oracle}{pairs}"
+
+    @property
+    def adaptive(self) -> bool:
+        """Whether the attacker reckons with the defense."""
+        return self.name != OBLIVIOUS
+
+    @property
+    def needs_public_texts(self) -> bool:
+        """Whether it is fitted to texts that the attacker has."""
+        return self.name == DENOISE or (self.name == ALIGN and self.pairs == 0)
 
 
-THREATS = ("oblivious",)
+def inadmissible(threat: Threat, *, keyed: bool) -> str:
+    """Return why no such attacker makes sense against a defense, keyed or not; "" if it does."""
+    if threat.oracle == "clean" and keyed and threat.name in (DENOISE, RETRAIN):
+        return (
+            "the attacker cannot release vectors as the owner does without the key; it can with "
+            "oracle=protected, or align"
+        )
+    if threat.name == ALIGN and threat.pairs == 0 and not keyed:
+        return "nothing is secret, so an attacker without pairs denoises instead of aligning"
+    return ""
+
+
+def standard_threats() -> tuple[str, ...]:
+    """Return what ``--threat all`` stands for."""
+    return (
+        OBLIVIOUS, DENOISE, RETRAIN, *(f"{ALIGN},pairs={pairs}" for pairs in STANDARD_PAIRS)
+    )  # fmt: skip
+
+
+def worst_threats() -> tuple[str, ...]:
+    """Return the attackers of whom ``--threat worst`` reports the worst for the owner."""
+    return (OBLIVIOUS, DENOISE, RETRAIN, f"{ALIGN},pairs={WORST_PAIRS}")
 
 
 def parse_threat(text: str) -> Threat:
@@ -92,16 +153,43 @@ def parse_threat(text: str) -> Threat:
     Raises:
         UnknownComponent: no such threat.
         BadSpelling: it has parameters the threat does not take.
+        BadParameter: the number of pairs is missing, or is no number.
     """
     spelling = parse(text)
-    if spelling.name not in THREATS:
+    how = spelling.positional[0] if spelling.positional else None
+    name = spelling.name if how is None else f"{spelling.name}:{how}"
+    known = next((threat for threat in THREATS if threat == name), None)
+    if known is None and not (spelling.name == OBLIVIOUS and how is not None):
         raise UnknownComponent(
-            f"no threat is called {spelling.name!r} (known: {', '.join(THREATS)})"
+            f"no threat is called {name!r} (known: {', '.join(THREATS)}; also all and worst)"
         )
-    unknown = set(spelling.named) - {"oracle"}
+    takes = {"oracle", "pairs"} if known == ALIGN else {"oracle"}
     oracle = spelling.named.get("oracle", "clean")
-    if unknown or spelling.positional or spelling.revision or oracle not in get_args(OracleKind):
-        raise BadSpelling(f"{text!r} is not a threat; expected oblivious[:oracle=clean]")
-    if oracle != "clean":
-        raise BadSpelling("oracle=protected is not built yet; use oracle=clean")
-    return Threat(spelling.name)
+    if (
+        known is None
+        or len(spelling.positional) > 1
+        or set(spelling.named) - takes
+        or spelling.revision
+        or oracle not in get_args(OracleKind)
+    ):
+        form = (
+            f"{name},pairs=P[,oracle=" if known == ALIGN else f"{known or spelling.name}[:oracle="
+        )
+        raise BadSpelling(f"{text!r} is not a threat; expected {form}clean|protected]")
+    pairs = _pairs(spelling.named.get("pairs")) if known == ALIGN else None
+    return Threat(known, "protected" if oracle == "protected" else "clean", pairs)
+
+
+def _pairs(given: object) -> int:
+    """Return the number of pairs.
+
+    Raises:
+        BadParameter: it is missing, or out of range.
+    """
+    text = "" if given is None else str(given)
+    if not text.isdecimal() or 0 < int(text) < FEWEST_PAIRS:
+        raise BadParameter(
+            f"{ALIGN} needs pairs=P, 0 or at least {FEWEST_PAIRS}, got {text or 'nothing'}; boards "
+            f"use {', '.join(map(str, STANDARD_PAIRS))}"
+        )
+    return int(text)

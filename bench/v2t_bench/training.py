@@ -33,7 +33,7 @@ from v2t_bench.contracts import (
     check_guesses,
 )
 from v2t_bench.environment import describe, has_fast_bfloat16
-from v2t_bench.errors import BadInput, BadParameter, BrokenPromise
+from v2t_bench.errors import BadInput, BadParameter
 from v2t_bench.lengths import cut_unlike
 from v2t_bench.lesson import Lesson as Lesson
 from v2t_bench.lesson import demo_lesson as demo_lesson
@@ -41,7 +41,7 @@ from v2t_bench.lesson import shown_taught
 from v2t_bench.model_card import model_card
 from v2t_bench.processes import ALONE, Processes
 from v2t_bench.registry import Registry
-from v2t_bench.release import KnownDefense, trained_against
+from v2t_bench.release import KnownDefense, check_was_asked, trained_against
 from v2t_bench.scorecard import leakage_scores, per_text_scores
 from v2t_bench.shown import hash_folder, shown_composition
 from v2t_bench.spelling import Spelling
@@ -108,7 +108,7 @@ class School:
         with empty_ones_removed(made, work):
             report = attack.train(known, oracle, context)
         seconds, trained = {"train": watch.seconds}, time.monotonic()
-        _check_was_asked(release, lesson.attack)
+        check_was_asked(release, lesson.attack)
         asked = sum(kept) + self.processes.totals([oracle.texts_asked - sum(kept)])[0]
         if self.processes.is_main:
             self._write_mean(lesson, known, made, release)
@@ -148,7 +148,10 @@ class School:
             "text_licence": lesson.text_licence,
             "text_source": lesson.text_source,
             "defense": shown_composition(lesson.defense) if lesson.defense else "",
-            "defense_seed": lesson.defense_seed if lesson.defense else None,
+            "defense_seed": (
+                lesson.defense_seed if lesson.defense and lesson.owner_seed is None else None
+            ),
+            "owner_seed": lesson.owner_seed if lesson.defense else None,
             "environment": describe(self.context.device) | {"processes": self.processes.count},
         }
 
@@ -224,7 +227,12 @@ class School:
             return as_they_are
         clean = self._kept(self.embedder, known, fast=lesson.fast_vectors)
         return KnownDefense.build(
-            self.registry, self.context, lesson.defense, seed=lesson.defense_seed, clean=clean
+            self.registry,
+            self.context,
+            lesson.defense,
+            seed=lesson.defense_seed,
+            owner_seed=lesson.owner_seed,
+            clean=clean,
         )
 
     def _train_context(
@@ -284,14 +292,6 @@ class School:
             "attack": str(self.registry.canonical("attacks", told)),
             **{name: score.model_dump() for name, score in measured.items()},
         }
-
-
-def _check_was_asked(release: Release, attack: str) -> None:
-    if isinstance(release, KnownDefense) and not release.asked:
-        raise BrokenPromise(
-            f"{attack} trained on clean vectors although a defense was given; its train() must "
-            "take its targets from TrainContext.release"
-        )
 
 
 def _plain(values: Any) -> dict[str, Any]:

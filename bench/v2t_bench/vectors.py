@@ -33,14 +33,21 @@ KEY_VERSION = 1
 Progress = Callable[[int, int], None]
 
 
-def oracle_of(embedder: Embedder, *, keep: Answer | None = None, fast: bool = False) -> Oracle:
+def oracle_of(
+    embedder: Embedder,
+    *,
+    keep: Answer | None = None,
+    fast: bool = False,
+    through: Callable[[Answer], Answer] = lambda answer: answer,
+) -> Oracle:
     """Return the door to an embedder; ``keep`` embeds what will be asked for again.
 
-    ``fast`` answers in bfloat16, see `embed_fast`.
+    ``fast`` answers in bfloat16, see `embed_fast`. ``through`` changes every answer, as a
+    service with a defense in front does.
     """
     return Oracle(
-        partial(embed_fast, embedder) if fast else embedder.embed,
-        keep=keep,
+        through(partial(embed_fast, embedder) if fast else embedder.embed),
+        keep=None if keep is None else through(keep),
         space=embedder.space,
         dim=embedder.dim,
         shorten=lambda texts, tokens: cut(embedder, texts, tokens).texts,

@@ -29,7 +29,6 @@ LONG_FILES = {
     "bench/v2t_bench/conformance/defenses.py",
     "bench/v2t_bench/conformance/embedders.py",
     "bench/v2t_bench/contracts.py",
-    "bench/v2t_bench/matrix.py",
     "bench/v2t_bench/registry.py",
 }
 LONG_FUNCTIONS = {

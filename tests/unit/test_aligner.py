@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from v2t_bench.alignment.maps import MAP
 from v2t_bench.checkpoints import CheckpointRecord, read_record
 from v2t_bench.contracts import (
     BuildContext,
@@ -29,8 +30,9 @@ from v2t_bench.errors import (
     SpaceMismatch,
 )
 from v2t_bench.lesson import Lesson, taught_by, to_be_taught
+from v2t_bench.nesting import check_space
 from v2t_bench.registry import Registry
-from v2t_bench.resolution import CheckpointFinder, check_space
+from v2t_bench.resolution import CheckpointFinder
 from v2t_bench.scoring.overlap import token_f1_per_text
 from v2t_bench.shelves import Shelves
 from v2t_bench.spelling import Spelling, parse
@@ -38,7 +40,6 @@ from v2t_bench.threat import Oracle
 from v2t_bench.training import School
 from v2t_bench.vectors import VectorCache
 from v2t_plugins.attacks.aligner import SETTINGS, Aligner
-from v2t_plugins.attacks.aligner.maps import MAP
 
 # Unlike the attacked space in every way: other words are near each other, other dimensions.
 TARGET = "hashed:dim=48"

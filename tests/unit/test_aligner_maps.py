@@ -9,12 +9,12 @@ import numpy as np
 import pytest
 
 from clouds import cloud, rotated, rotation
+from v2t_bench.alignment.closed_form import fit_linear, fit_procrustes, warning
+from v2t_bench.alignment.maps import MAP, AffineMap, usable
+from v2t_bench.alignment.mini_vec2vec import fit_mini_vec2vec
 from v2t_bench.contracts import Vectors
 from v2t_bench.errors import BadInput, CorruptArtifact
-from v2t_plugins.attacks.aligner.closed_form import fit_linear, fit_procrustes, warning
-from v2t_plugins.attacks.aligner.maps import MAP, AffineMap, usable
 from v2t_plugins.attacks.aligner.measured import facts_of
-from v2t_plugins.attacks.aligner.mini_vec2vec import fit_mini_vec2vec
 
 Fit = Callable[[Vectors, Vectors], AffineMap]
 PAIRED: dict[str, Fit] = {

@@ -8,8 +8,15 @@ import numpy as np
 import pytest
 
 from v2t_bench.contracts import Embedder, Role, Vectors
-from v2t_bench.errors import BadSpelling, BrokenPromise, UnknownComponent
-from v2t_bench.threat import Oracle, Threat, parse_threat
+from v2t_bench.errors import BadParameter, BadSpelling, BrokenPromise, UnknownComponent
+from v2t_bench.threat import (
+    Oracle,
+    Threat,
+    inadmissible,
+    parse_threat,
+    standard_threats,
+    worst_threats,
+)
 
 
 def test_an_oracle_counts_every_text_of_every_question(oracle: Oracle) -> None:
@@ -82,6 +89,39 @@ def test_a_parameter_that_no_threat_takes_is_refused(text: str) -> None:
         parse_threat(text)
 
 
-def test_a_protected_oracle_is_refused_until_there_is_one() -> None:
-    with pytest.raises(BadSpelling, match="not built yet"):
-        parse_threat("oblivious:oracle=protected")
+@pytest.mark.parametrize("text", [*standard_threats(), *worst_threats(),
+                                  "oblivious:oracle=protected",
+                                  "adaptive:align,pairs=8,oracle=protected"])  # fmt: skip
+def test_every_threat_reads_back_as_it_is_written(text: str) -> None:
+    threat = parse_threat(text)
+    assert parse_threat(str(threat)) == threat
+    assert threat.adaptive == text.startswith("adaptive")
+
+
+def test_the_boards_use_these_numbers_of_pairs() -> None:
+    pairs = [parse_threat(text).pairs for text in standard_threats()]
+    assert [number for number in pairs if number is not None] == [0, 16, 128, 1024, 8192]
+
+
+@pytest.mark.parametrize("pairs", ["", ",pairs=", ",pairs=3", ",pairs=-1", ",pairs=1.5"])
+def test_a_number_of_pairs_that_is_none_or_too_small_is_refused(pairs: str) -> None:
+    with pytest.raises((BadParameter, BadSpelling), match=r"pairs=P|expected"):
+        parse_threat(f"adaptive:align{pairs}")
+
+
+def test_a_key_cannot_be_imitated_but_through_the_owners_service() -> None:
+    for name in ("denoise", "retrain"):
+        clean, protected = (
+            parse_threat(f"adaptive:{name}"),
+            parse_threat(f"adaptive:{name},oracle=protected"),
+        )
+        assert "without the key" in inadmissible(clean, keyed=True)
+        assert inadmissible(protected, keyed=True) == inadmissible(clean, keyed=False) == ""
+
+
+def test_only_a_secret_is_aligned_without_pairs() -> None:
+    unpaired = parse_threat("adaptive:align,pairs=0")
+    assert "denoises" in inadmissible(unpaired, keyed=False)
+    assert inadmissible(unpaired, keyed=True) == ""
+    assert unpaired.needs_public_texts
+    assert not parse_threat("adaptive:align,pairs=16").needs_public_texts

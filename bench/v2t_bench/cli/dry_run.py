@@ -27,12 +27,13 @@ def print_plan(scenes: list[Scene], store: Store, cache: VectorCache) -> None:
     texts = lookups = waiting = attacked = 0
     lessons: dict[Path, Lesson] = {}
     for scene in scenes:
-        needed = [cell for cell in scene.cells if store.read(cell.cell_id) is None]
+        needed = [c for c in scene.cells if not c.skip and store.read(c.cell_id) is None]
         for cell in scene.cells:
             attack = short_attack(cell.labels.get("attack", "(retrieval)"))
             table.add_row(
                 cell.cell_id, cell.labels["corpus"], cell.labels["embedder"],
-                cell.labels["defense"], attack, cell.labels.get("threat", ""),
+                cell.labels["defense"], attack, "" if cell.threat is None else str(cell.threat),
+                f"skipped: {cell.skip}" if cell.skip else
                 "to run" if cell in needed else "stored",
             )  # fmt: skip
         waiting += len(needed)
@@ -55,8 +56,10 @@ def print_plan(scenes: list[Scene], store: Store, cache: VectorCache) -> None:
     print_table(table)
     lessons = {folder: lesson for folder, lesson in lessons.items() if not folder.exists()}
     total = sum(len(scene.cells) for scene in scenes)
+    skipped = sum(bool(cell.skip) for scene in scenes for cell in scene.cells)
     click.echo(
-        f"{total} cells, {total - waiting} stored, {waiting} to run: "
+        f"{total} cells, {total - waiting - skipped} stored, "
+        f"{f'{skipped} skipped, ' if skipped else ''}{waiting} to run: "
         f"{texts} of {lookups} texts to embed, {len(lessons)} attacks to train, "
         f"{attacked} texts to attack"
     )

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import json
-import tomllib
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from v2t_bench.cli import EXIT_FAILED
+from v2t_bench.cli.grid_file import read_grid_file
 from v2t_bench.cli.options import (
     MACHINE,
     EmbeddingProgress,
@@ -25,33 +25,6 @@ if TYPE_CHECKING:
     from v2t_bench.harness import Outcome
     from v2t_bench.leaderboard.rows import Row
     from v2t_bench.matrix import Scene
-
-
-def _read_config(ctx: click.Context, param: click.Parameter, path: Path | None) -> Path | None:
-    """Make a grid file's values the defaults of the other options."""
-    if path is None:
-        return None
-    try:
-        values = tomllib.loads(path.read_text(encoding="utf-8"))
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise click.UsageError(f"{path} is not a grid file: {error}") from error
-    options = {
-        spelled.removeprefix("--"): option
-        for option in ctx.command.params
-        for spelled in option.opts
-        if spelled.startswith("--") and spelled != "--config"
-    }
-    known: dict[str, Any] = {}
-    for key, value in values.items():
-        option = options.get(key.replace("_", "-"))
-        if option is None or option.name is None:
-            raise click.UsageError(
-                f"{path} sets unknown {key!r} (known: {', '.join(sorted(options))})"
-            )
-        single = getattr(option, "multiple", False) and not isinstance(value, list)
-        known[option.name] = [value] if single else value
-    ctx.default_map = {**(ctx.default_map or {}), **known}
-    return path
 
 
 @click.command("run", short_help="Measure combinations.")
@@ -96,7 +69,23 @@ def _read_config(ctx: click.Context, param: click.Parameter, path: Path | None) 
     multiple=True,
     default=("oblivious",),
     show_default=True,
-    help="What the attacker knows. Repeatable.",
+    help="What the attacker knows: oblivious, adaptive:denoise, adaptive:retrain, "
+    "adaptive:align,pairs=P, each also with oracle=protected; worst: the worst of them; or all. "
+    "Repeatable.",
+)
+@click.option(
+    "--public",
+    type=click.Path(path_type=Path, exists=True, dir_okay=False),
+    multiple=True,
+    help="Texts that the attacker has, for adaptive:denoise and align without pairs; one a line, "
+    "none of them attacked. Default: for demo collections their training texts. Repeatable.",
+)
+@click.option(
+    "--n-public",
+    type=click.IntRange(1),
+    default=20_000,
+    show_default=True,
+    help="Read at most so many of them.",
 )
 @click.option(
     "--seed",
@@ -145,7 +134,7 @@ def _read_config(ctx: click.Context, param: click.Parameter, path: Path | None) 
 @click.option(
     "--config",
     type=click.Path(path_type=Path, exists=True, dir_okay=False),
-    callback=_read_config,
+    callback=read_grid_file,
     is_eager=True,
     expose_value=False,
     help="Grid file (TOML): option names and their values.",
@@ -183,7 +172,9 @@ def command(**given: Any) -> None:
     v2t-bench run --attack vec2text --defense noise:0.01
     v2t-bench run --dataset beir:./scifact --attack all --defense noise:0.01 --defense noise:0.05
     """  # noqa: D301 - click's marker for a paragraph it must not wrap
+    from v2t_bench.cli.text_files import read_all
     from v2t_bench.harness import Harness
+    from v2t_bench.leaderboard.stored import write_board
     from v2t_bench.matrix import Grid, Planner
     from v2t_bench.registry import discover
     from v2t_bench.store import Store
@@ -197,7 +188,9 @@ def command(**given: Any) -> None:
     fast_oracle = takes_effect(given["fast_oracle"], context.device)
     grid = Grid(**{key: given[key] for key in grid_keys}, fast_oracle=fast_oracle)
     shelves = [cache / "checkpoints", *given["checkpoints"]]
-    scenes = Planner(registry=registry, context=context, shelves=shelves).plan(grid)
+    public = read_all(given["public"], given["n_public"], "with", tell) if given["public"] else ()
+    planner = Planner(registry=registry, context=context, shelves=shelves, public=public)
+    scenes = planner.plan(grid)
     vectors = VectorCache(cache / "vectors", EmbeddingProgress())
     store = Store(given["output"])
     for line in dict.fromkeys(line for scene in scenes for line in scene.notices):
@@ -223,7 +216,7 @@ def command(**given: Any) -> None:
             on_outcome=_Counter(scenes),
         )
         outcomes = harness.run(scenes)
-        rows = _write_csv(store)
+        rows = write_board(store, store.results())
     _report(outcomes, rows, as_json=given["as_json"], path=store.folder / "leaderboard.csv")
     if any(outcome.status == "failed" for outcome in outcomes):
         raise click.exceptions.Exit(EXIT_FAILED)
@@ -247,20 +240,13 @@ class _Counter:
             tell(f"[{self.done}/{self.total}] {what}: {outcome.status} ({seconds:.1f} s)")
 
 
-def _write_csv(store: Any) -> list[Row]:
-    """Write the leaderboard of everything in the results folder and return its rows."""
-    from v2t_bench.leaderboard.csv_file import write_csv
-    from v2t_bench.leaderboard.rows import leaderboard_rows
-
-    rows = leaderboard_rows(store.results())
-    write_csv(store.folder / "leaderboard.csv", rows)
-    return rows
-
-
 def _report(outcomes: list[Outcome], rows: list[Row], *, as_json: bool, path: Path) -> None:
-    wanted = [outcome.cell.cell_id for outcome in outcomes if outcome.cell.kind == "leakage"]
-    by_id = {str(row["cell_id"]): row for row in rows}
-    shown = [by_id[name] for name in wanted if name in by_id]
+    from v2t_bench.threat import WORST
+
+    place = {outcome.cell.cell_id: at for at, outcome in enumerate(outcomes)}
+    shown = [row for row in rows if str(row["cell_id"]) in place]
+    # The worst of several stands below the one that it is.
+    shown.sort(key=lambda row: (place[str(row["cell_id"])], row["threat"] == WORST))
     if as_json:
         click.echo(json.dumps(shown, indent=1))
     else:

@@ -17,9 +17,8 @@ def command(results: Path) -> None:
     No model is needed. Where texts may not be stored, per-text scores are averaged anew.
     """
     from v2t_bench.checkpoints import space_of
-    from v2t_bench.harness import rescore
-    from v2t_bench.leaderboard.csv_file import write_csv
-    from v2t_bench.leaderboard.rows import leaderboard_rows
+    from v2t_bench.leaderboard.stored import write_board
+    from v2t_bench.rescoring import rescore
     from v2t_bench.store import Store
 
     if not (results / "cells").is_dir():
@@ -30,8 +29,7 @@ def command(results: Path) -> None:
     with store.lock():
         before = store.results()
         after = [rescore(store, result, space_of(result.identity["space"])) for result in before]
-        rows = leaderboard_rows(after)
-        write_csv(results / "leaderboard.csv", rows)
+        rows = write_board(store, after)
     changed = sum(old.scores != new.scores for old, new in zip(before, after, strict=True))
     tell(f"{len(after)} cells scored, {changed} changed; {len(rows)} rows in "
          f"{results / 'leaderboard.csv'}")  # fmt: skip

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence
-from itertools import zip_longest
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, get_args
 
@@ -18,6 +17,7 @@ from v2t_bench.cli.options import (
     open_cache,
     tell,
 )
+from v2t_bench.cli.text_files import read_all
 from v2t_bench.contracts import Embedder, Size
 from v2t_bench.training_text import Titles
 
@@ -28,8 +28,8 @@ if TYPE_CHECKING:
 DEV_TEXTS = 1000
 # Given as options, and fields of a lesson by the same name.
 _OF_LESSON = ("attack", "max_tokens", "min_tokens", "fast_vectors", "size", "steps", "minutes",
-              "seed", "batch_size", "tokenizer", "options", "defense", "defense_seed", "titles",
-              "text_licence", "text_source", "taught")  # fmt: skip
+              "seed", "batch_size", "tokenizer", "options", "defense", "defense_seed", "owner_seed",
+              "titles", "text_licence", "text_source", "taught")  # fmt: skip
 
 
 def _options(ctx: click.Context, param: click.Parameter, given: tuple[str, ...]) -> dict[str, str]:
@@ -122,6 +122,12 @@ def _one_line(ctx: click.Context, param: click.Parameter, given: str) -> str:
     help="Of the secret that the attacker makes up for that defense.",
 )
 @click.option(
+    "--owner-seed",
+    type=click.IntRange(0),
+    help="Train on what the owner of this --seed releases instead, as by asking the owner's own "
+    "service: for adaptive:retrain,oracle=protected of defenses with a key.",
+)
+@click.option(
     "--dev",
     type=click.Path(path_type=Path, exists=True, dir_okay=False),
     multiple=True,
@@ -184,14 +190,7 @@ def command(ctx: click.Context, /, **given: Any) -> None:
     given |= _taught(registry, given["attack"])
     entry = registry.entry("attacks", given["attack"])
     given |= _settings(ctx, entry.recipe, given)
-    if given["steps"] is not None and given["minutes"] is not None:
-        raise click.UsageError("give --steps or --minutes, not both")
-    if given["demo"] == bool(given["texts"]):
-        raise click.UsageError("give --texts FILE, or --demo, and not both")
-    if given["demo"] and given["n_texts"] is not None:
-        raise click.UsageError("--demo trains on all texts of the demo; leave --n-texts out")
-    if given["minutes"] is not None and not math.isfinite(given["minutes"]):
-        raise click.UsageError("--minutes must be a finite number")
+    _check(given)
     processes = Processes.from_environment()
     given["device"] = processes.device(given["device"])
     given["defense"] = trained_against(registry, given["defense"])
@@ -223,6 +222,20 @@ def command(ctx: click.Context, /, **given: Any) -> None:
     if processes.is_main:
         click.echo(str(checkpoint.folder))
     say((checkpoint.folder / "README.md").read_text(encoding="utf-8").partition("## Limits")[0])
+
+
+def _check(given: Mapping[str, Any]) -> None:
+    """Refuse options that contradict each other."""
+    if given["steps"] is not None and given["minutes"] is not None:
+        raise click.UsageError("give --steps or --minutes, not both")
+    if given["demo"] == bool(given["texts"]):
+        raise click.UsageError("give --texts FILE, or --demo, and not both")
+    if given["demo"] and given["n_texts"] is not None:
+        raise click.UsageError("--demo trains on all texts of the demo; leave --n-texts out")
+    if given["minutes"] is not None and not math.isfinite(given["minutes"]):
+        raise click.UsageError("--minutes must be a finite number")
+    if given["owner_seed"] is not None and given["defense"] in ("", "none"):
+        raise click.UsageError("--owner-seed is of a defense; give --defense too")
 
 
 def _usual_place(lesson: Lesson, embedder: Embedder, cache: Path) -> Path:
@@ -274,20 +287,3 @@ def _settings(ctx: click.Context, attack: Any, given: dict[str, Any]) -> dict[st
         name: value for name, value in settings.items() if ctx.get_parameter_source(name) is usual
     }
     return {**chosen, "options": options}
-
-
-def read_all(
-    paths: Sequence[Path], n_texts: int | None, titles: Titles, say: Callable[[str], None]
-) -> list[str]:
-    """Return the texts of all files, a text from each in turn, equally many from each."""
-    from v2t_bench.training_text import read_texts
-
-    limit = None if n_texts is None else -(-n_texts // len(paths))
-    files = [read_texts(path, limit=limit, titles=titles) for path in paths]
-    for path, file in zip(paths, files, strict=True):
-        say(
-            f"{len(file.texts):,} texts from {path} ({file.n_blank} blank and "
-            f"{file.n_duplicate} repeated lines left out)"
-        )
-    turns = zip_longest(*(file.texts for file in files))
-    return [text for turn in turns for text in turn if text is not None][:n_texts]

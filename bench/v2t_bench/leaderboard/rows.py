@@ -9,6 +9,7 @@ from v2t_bench.release import UNDEFENDED
 from v2t_bench.resolution import NEAREST, TRAINED_AGAINST
 from v2t_bench.results import ORACLE_ARITHMETIC, Measured, Result
 from v2t_bench.spelling import parse
+from v2t_bench.threat import ALIGN
 
 Row: TypeAlias = dict[str, "float | int | str | bool | None"]
 
@@ -21,16 +22,21 @@ COLUMNS = (
     "exact", "exact_norm", "cos", "names_first", "names_last", "names_full",
     "reid_top1", "label_from_vector", "label_from_text", "label_by_majority",
     "bleu_norm_prior", "headroom",
-    "snr_db", "released_dim", "bytes_per_vector", "oracle_texts",
+    "snr_db", "released_dim", "bytes_per_vector", "similarity", "ranking_kept", "oracle_texts",
+    "adapted_by", "adapted_cosine",
     "has_adaptive", "contaminated", "flags", "seeds", "cell_id", "plugins",
 )  # fmt: skip
 
 # Below this the undefended attack is too weak for its fall under a defense to mean much.
 MIN_HEADROOM = 10.0
+# A flag: instead of leakage, of defenses that release nothing to compute with.
+OPAQUE = "not-applicable-unless-key-leaks"
 
 
 def leaderboard_rows(results: Iterable[Result]) -> list[Row]:
     """Return one row a leakage cell, sorted, joined with the utility of its defense.
+
+    An opaque defense has a row of its own, without an attack: nothing leaks unless its key does.
 
     A score that does not exist is None. Nothing is averaged over cells.
     """
@@ -39,11 +45,17 @@ def leaderboard_rows(results: Iterable[Result]) -> list[Row]:
     adaptive = {_setting(result) for result in leakages if _knows_defense(result)}
     nearest = _nearest(leakages)
     rows = [_row(result, by_id, adaptive, nearest) for result in leakages]
+    rows += [_opaque(result, by_id) for result in by_id.values() if result.facts.get("opaque")]
+    return sorted_rows(rows)
+
+
+def sorted_rows(rows: Iterable[Row]) -> list[Row]:
+    """Return the rows in the order of the leaderboard."""
     return sorted(rows, key=lambda row: [str(row[column]) for column in _ORDER])
 
 
 _ORDER = ("corpus", "track", "max_tokens", "embedder", "defense", "seeds", "threat", "attack",
-          "n_texts", "cell_id")  # fmt: skip
+          "oracle", "pairs", "n_texts", "cell_id")  # fmt: skip
 
 
 def _setting(result: Result) -> tuple[Any, ...]:
@@ -58,7 +70,9 @@ def _released(result: Result) -> tuple[Any, ...]:
     """What two rows have in common whose attacks were given the same vectors."""
     labels = result.labels
     attacked = tuple(result.identity.get(key) for key in ("n_texts", "sample_seed", "limit"))
-    return (*_setting(result), labels["seeds"], labels["threat"], *attacked)
+    pairs = labels.get("pairs") if labels["threat"] == ALIGN else None
+    threat = (labels["threat"], labels["oracle"], pairs)
+    return (*_setting(result), labels["seeds"], *threat, *attacked)
 
 
 def _nearest(leakages: Iterable[Result]) -> dict[tuple[Any, ...], float]:
@@ -118,7 +132,7 @@ def _row(
     for name in ("bleu", "bleu_norm"):
         row[f"{name}_lo"], row[f"{name}_hi"] = scores[name].low, scores[name].high
     row["n_texts"] = scores["bleu"].n
-    row["oracle_texts"] = facts.get("oracle_texts")
+    row |= {fact: facts.get(fact) for fact in ("oracle_texts", "adapted_by", "adapted_cosine")}
     row["cell_id"] = leakage.cell_id
     if utility is not None:
         row |= _utility_columns(
@@ -146,6 +160,18 @@ def _row(
     return row
 
 
+def _opaque(utility: Result, by_id: Mapping[str, Result]) -> Row:
+    """Return the row of a defense of whose release nothing can be computed."""
+    row: Row = dict.fromkeys(COLUMNS)
+    row |= {column: utility.labels[column] for column in COLUMNS if column in utility.labels}
+    row |= dict.fromkeys(("attack", "threat", "oracle"), "")
+    row |= _utility_columns(utility, by_id.get(utility.references.get("undefended_utility", "")))
+    row["cell_id"], row["flags"] = utility.cell_id, OPAQUE
+    plugins = utility.identity["plugins"].items()
+    row["plugins"] = " ".join(f"{name}=={version}" for name, version in plugins)
+    return row
+
+
 def _utility_columns(utility: Result, undefended: Result | None) -> Row:
     ndcg: Measured = utility.scores["ndcg_at_10"]
     columns: Row = {
@@ -154,7 +180,7 @@ def _utility_columns(utility: Result, undefended: Result | None) -> Row:
         "ndcg_lo": ndcg.low,
         "ndcg_hi": ndcg.high,
     }
-    for fact in ("snr_db", "released_dim", "bytes_per_vector"):
+    for fact in ("snr_db", "released_dim", "bytes_per_vector", "similarity", "ranking_kept"):
         columns[fact] = utility.facts.get(fact)
     reference = None if undefended is None else undefended.scores["ndcg_at_10"].value
     if ndcg.value is not None and reference:

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
 from v2t_bench.leaderboard.rows import Row
+from v2t_bench.threat import ALIGN, WORST
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -22,7 +23,7 @@ def rich_table(rows: Sequence[Row]) -> Table:
     from rich.table import Table
 
     table = Table(header_style="bold")
-    for name in ("corpus", "defense", "attack"):
+    for name in ("corpus", "defense", "attack", "threat"):
         table.add_column(name, no_wrap=True)
     for name in _NUMBERS:
         table.add_column(name, justify="right", no_wrap=True)
@@ -39,6 +40,7 @@ def rich_table(rows: Sequence[Row]) -> Table:
             str(row["corpus"]),
             f"{row['defense']}{seeds}",
             shown[str(row["attack"])],
+            _threat(row),
             _number(row["ndcg_at_10"], 3),
             _number(row["ndcg_kept"], 2),
             _number(row["bleu"], 1),
@@ -51,6 +53,16 @@ def rich_table(rows: Sequence[Row]) -> Table:
             str(row["flags"]),
         )
     return table
+
+
+def _threat(row: Row) -> str:
+    """Return what the attacker of a row knows, its pairs and whom it asks if that is special."""
+    parts = [str(row["threat"])]
+    if row["threat"] in (ALIGN, WORST) and row["pairs"] is not None:
+        parts.append(f"pairs={row['pairs']}")
+    if row["oracle"] == "protected":
+        parts.append("oracle=protected")
+    return ",".join(parts)
 
 
 def _told_apart(labels: Iterable[str]) -> dict[str, str]:

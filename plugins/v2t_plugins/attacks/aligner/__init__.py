@@ -197,7 +197,7 @@ class Aligner:
 
     @cached_property
     def _map(self) -> Map:
-        from v2t_plugins.attacks.aligner.maps import AffineMap
+        from v2t_bench.alignment.maps import AffineMap
         from v2t_plugins.networks import read_json
 
         folder = folder_of(self.checkpoint, "aligner")

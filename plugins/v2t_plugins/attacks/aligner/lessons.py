@@ -9,11 +9,11 @@ from dataclasses import asdict, dataclass, field, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
+from v2t_bench.alignment.closed_form import fit_linear, fit_procrustes, warning
+from v2t_bench.alignment.maps import usable
 from v2t_bench.contracts import TrainContext, Vectors
 from v2t_bench.errors import BadInput, BadParameter
 from v2t_bench.threat import Oracle
-from v2t_plugins.attacks.aligner.closed_form import fit_linear, fit_procrustes, warning
-from v2t_plugins.attacks.aligner.maps import usable
 
 if TYPE_CHECKING:
     from v2t_plugins.attacks.aligner import Map
@@ -87,7 +87,7 @@ class Lessons:
         return Found(*fit_mlp(x, y, penalty=penalty, context=self.context))
 
     def _mini_vec2vec(self, x: Vectors, y: Vectors) -> Found:
-        from v2t_plugins.attacks.aligner.mini_vec2vec import Plan, fit_mini_vec2vec
+        from v2t_bench.alignment.mini_vec2vec import Plan, fit_mini_vec2vec
 
         plan = Plan()
         found, facts = fit_mini_vec2vec(

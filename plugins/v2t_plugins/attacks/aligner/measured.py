@@ -6,8 +6,8 @@ from typing import Any
 
 import numpy as np
 
+from v2t_bench.alignment.maps import unit
 from v2t_bench.contracts import Vectors
-from v2t_plugins.attacks.aligner.maps import unit
 
 MOST = 8192
 ROWS = 1024

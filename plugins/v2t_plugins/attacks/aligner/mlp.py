@@ -13,10 +13,10 @@ import torch
 from torch import Tensor, nn
 from torch.utils.data import Dataset
 
+from v2t_bench.alignment.closed_form import fit_linear
+from v2t_bench.alignment.maps import AffineMap
 from v2t_bench.contracts import Size, TrainContext, Vectors
 from v2t_bench.errors import CorruptArtifact
-from v2t_plugins.attacks.aligner.closed_form import fit_linear
-from v2t_plugins.attacks.aligner.maps import AffineMap
 from v2t_plugins.loop import Record
 from v2t_plugins.training import fit, load_network, save_network, seeded, write_json
 

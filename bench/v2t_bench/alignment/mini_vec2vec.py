@@ -18,10 +18,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from v2t_bench.alignment.closed_form import padded
+from v2t_bench.alignment.maps import AffineMap, Array, unit
 from v2t_bench.contracts import Vectors
 from v2t_bench.errors import BadInput
-from v2t_plugins.attacks.aligner.closed_form import padded
-from v2t_plugins.attacks.aligner.maps import AffineMap, Array, unit
 
 # Rows compared with all others at a time: 1,024 x 20,000 numbers of 4 bytes are 80 MB.
 ROWS = 1024

@@ -10,8 +10,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from v2t_bench.alignment.maps import AffineMap, Array
 from v2t_bench.contracts import Vectors
-from v2t_plugins.attacks.aligner.maps import AffineMap, Array
 
 # Of the mean eigenvalue of the attacked vectors' covariance; tried in steps of half a decade.
 PENALTIES = 10.0 ** np.arange(-8, 2.25, 0.5)

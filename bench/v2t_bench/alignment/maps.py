@@ -64,9 +64,15 @@ class AffineMap:
         Raises:
             CorruptArtifact: the file is missing or truncated, or its shapes do not fit.
         """
-        from v2t_plugins.networks import load_tensors
+        from safetensors import SafetensorError
+        from safetensors.numpy import load_file
 
-        stored = {name: t.numpy() for name, t in load_tensors(folder / MAP).items()}
+        try:
+            stored = load_file(folder / MAP)
+        except (OSError, SafetensorError, ValueError) as error:
+            raise CorruptArtifact(
+                f"{folder / MAP} cannot be read ({error}); train again"
+            ) from error
         try:
             arrays: dict[str, Any] = {
                 name: stored[name].astype(np.float64) for name in ("centre", "matrix", "offset")
@@ -76,6 +82,8 @@ class AffineMap:
             raise CorruptArtifact(f"{folder / MAP} lacks {error}; train again") from error
         if found.matrix.shape != (len(found.centre), len(found.offset)):
             raise CorruptArtifact(f"{folder / MAP} holds arrays that do not fit; train again")
+        if not all(np.isfinite(array).all() for array in arrays.values()):
+            raise CorruptArtifact(f"{folder / MAP} holds NaN or infinity; train again")
         return found
 
 

@@ -1,0 +1,203 @@
+"""How an attacker brings released vectors back to the space that its attack inverts."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+from v2t_bench.alignment.closed_form import fit_linear
+from v2t_bench.alignment.maps import AffineMap, unit
+from v2t_bench.alignment.mini_vec2vec import FEWEST as FEWEST_UNPAIRED
+from v2t_bench.alignment.mini_vec2vec import fit_mini_vec2vec
+from v2t_bench.alignment.pairs import fit_pairs
+from v2t_bench.composition import build_defense
+from v2t_bench.contracts import BuildContext, Defense, Role, Space, Vectors, check_vectors
+from v2t_bench.errors import Skipped
+from v2t_bench.registry import Registry
+from v2t_bench.release import attacker_secret
+from v2t_bench.shown import without_keys
+from v2t_bench.threat import ALIGN, DENOISE, Threat
+
+# Public texts that a map is not fitted to, to see what it is worth.
+SET_ASIDE, SET_ASIDE_SHARE = 1000, 5
+# Vectors of either side that an attacker without pairs compares.
+MOST_UNPAIRED = 20_000
+
+Restore = Callable[[Vectors], Vectors]
+Facts = Mapping[str, float | int | str]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Adapted:
+    """What an attacker does with released vectors before its attack.
+
+    Args:
+        restore: From released vectors (n, d') to (n, d).
+        asked: Texts it had embedded for that.
+        facts: What it chose, and how close it came where it could see that.
+    """
+
+    restore: Restore
+    asked: int = 0
+    facts: Facts = field(default_factory=dict)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Stolen:
+    """One release of a collection, and what whoever has it may know besides.
+
+    Args:
+        registry: Builds the attacker's own copy of the defense.
+        context: Likewise.
+        defense_text: As it is spelled.
+        shown: As tables show it.
+        defense: The owner's, fitted.
+        space: Of the clean vectors.
+        clean: Clean vectors of the collection, (n, d); the attacker sees those of its pairs.
+        released: Released vectors of the collection, (n, d').
+        texts, ids: Of the collection, in the same order.
+        attacked: Rows of the attacked texts.
+        public: Texts that the attacker has.
+        ask: The undefended embedder, as documents.
+        sample_seed: Decides which pairs it has.
+    """
+
+    registry: Registry
+    context: BuildContext
+    defense_text: str
+    shown: str
+    defense: Defense
+    space: Space
+    clean: Vectors
+    released: Vectors
+    texts: Sequence[str]
+    ids: Sequence[str]
+    attacked: NDArray[np.int64]
+    public: Sequence[str]
+    ask: Callable[[Sequence[str]], Vectors]
+    sample_seed: int = 0
+
+    def adapted(self, threat: Threat) -> Adapted:
+        """Return what the attacker of that threat does with released vectors.
+
+        Raises:
+            Skipped: it can do nothing; the reason is told.
+        """
+        if threat.name == DENOISE:
+            return self._denoising(threat)
+        if threat.name == ALIGN:
+            return self._aligned(threat.pairs or 0)
+        return Adapted(restore=self._lift)
+
+    def _lift(self, released: Vectors) -> Vectors:
+        lifted = self.defense.lift(released)
+        dim = self.clean.shape[1]
+        if lifted is None:
+            raise Skipped(
+                f"nobody can bring vectors of {self.shown} back to {dim} dimensions without more "
+                "knowledge"
+            )
+        lifted = check_vectors(lifted, rows=len(released), dim=dim, who=f"{self.shown}.lift")
+        return np.ascontiguousarray(lifted)
+
+    def _denoising(self, threat: Threat) -> Adapted:
+        """Return the ridge regression from public texts' released vectors to their clean ones."""
+        clean = self.ask(self.public)
+        if threat.oracle == "protected":
+            released = self.answered(clean, self.public, "document")
+        else:
+            # What is fitted is public, what is drawn is not.
+            own = build_defense(
+                self.registry, without_keys(self.defense_text), self.context, attacker_secret(0)
+            ).fit(self.clean)
+            released = own.protect(clean, role="document", ids=list(self.public))
+        aside = min(SET_ASIDE, len(clean) // SET_ASIDE_SHARE)
+        found, penalty = fit_linear(released[aside:], clean[aside:])
+        restored = self._through(found)
+        cosine = _mean_cosine(restored(released[:aside]), clean[:aside])
+        facts: Facts = {"adapted_by": "ridge", "ridge": penalty, "adapted_cosine": cosine}
+        return Adapted(restore=restored, asked=len(clean), facts=facts)
+
+    def _aligned(self, pairs: int) -> Adapted:
+        if pairs == 0:
+            return self._aligned_without_pairs()
+        rows = self._pairs(pairs)
+        chosen = fit_pairs(self.released[rows], self.clean[rows])
+        facts: Facts = {"adapted_by": chosen.kind, "adapted_cosine": chosen.cosine}
+        return Adapted(restore=self._through(chosen.map), asked=pairs, facts=facts)
+
+    def _aligned_without_pairs(self) -> Adapted:
+        stolen = self.released[_by_hash(self.ids, "stolen")[:MOST_UNPAIRED]]
+        public = self.public[:MOST_UNPAIRED]
+        if min(len(stolen), len(public)) < FEWEST_UNPAIRED:
+            raise Skipped(
+                f"{len(stolen)} released and {len(public)} public vectors are too few to align "
+                f"without pairs; at least {FEWEST_UNPAIRED} of each are needed"
+            )
+        found, facts = fit_mini_vec2vec(stolen, self.ask(public), seed=0)
+        plain = {f"unpaired_{name}": value for name, value in facts.items() if _is_plain(value)}
+        return Adapted(
+            restore=self._through(found),
+            asked=len(public),
+            facts={"adapted_by": "mini_vec2vec", **plain},
+        )
+
+    def _pairs(self, pairs: int) -> NDArray[np.int64]:
+        """Return the rows of the texts whose vectors the attacker knows: no attacked one.
+
+        Raises:
+            Skipped: there are not so many other texts.
+        """
+        seen = [self.space.normalize_text(text) for text in self.texts]
+        taken = {seen[row] for row in self.attacked}
+        rows: list[int] = []
+        for row in _by_hash(self.ids, f"pairs {self.sample_seed}"):
+            if seen[row] not in taken:
+                taken.add(seen[row])
+                rows.append(row)
+        if len(rows) < pairs:
+            raise Skipped(
+                f"{pairs} pairs are more than the {len(rows)} distinct texts of the corpus that "
+                "are not attacked"
+            )
+        return np.array(rows[:pairs], np.int64)
+
+    def answered(self, clean: Vectors, texts: Sequence[str], role: Role) -> Vectors:
+        """Return what the owner's own service answers to texts of these ``clean`` vectors.
+
+        A text is its own id, so that asking again tells nothing more.
+        """
+        released = self.defense.protect(clean, role=role, ids=[f"asked: {text}" for text in texts])
+        return check_vectors(released, rows=len(clean), who=self.shown)
+
+    def _through(self, found: AffineMap) -> Restore:
+        """Return the map, followed by scaling to length 1 where clean vectors have it."""
+
+        def restore(released: Vectors) -> Vectors:
+            mapped = found.apply(released)
+            if not self.space.normalize:
+                return mapped
+            return unit(mapped.astype(np.float64)).astype(np.float32)
+
+        return restore
+
+
+def _by_hash(ids: Sequence[str], name: str) -> list[int]:
+    """Return the rows in an order that only their ids and ``name`` decide."""
+    digests = [hashlib.sha256(f"{name} {own}".encode("utf-8", "surrogatepass")) for own in ids]
+    return sorted(range(len(ids)), key=lambda row: digests[row].digest())
+
+
+def _mean_cosine(a: Vectors, b: Vectors) -> float:
+    if not len(a):
+        return 0.0
+    products = unit(a.astype(np.float64)) * unit(b.astype(np.float64))
+    return round(float(products.sum(axis=1).mean()), 6)
+
+
+def _is_plain(value: object) -> bool:
+    return isinstance(value, float | int | str)

@@ -1,0 +1,1 @@
+"""Maps that bring vectors of one space to another, from pairs and without."""
