@@ -172,7 +172,8 @@ def _check_order(names: Sequence[str], parts: Sequence[Defense]) -> None:
     pairs = zip(names, parts, strict=True)
     for (name, part), (later_name, later) in pairwise(pairs):
         joined = f"{name}+{later_name}"
-        if name == later_name and part.on == later.on:
+        draws = part.stochastic and not part.keyed
+        if name == later_name and part.on == later.on and not draws:
             raise BadParameter(f"{joined} does the same twice; give it once")
         if part.opaque:
             raise BadParameter(f"{joined}: nothing can be computed of what {name} releases")
