@@ -129,7 +129,7 @@ def test_truncation_keeps_the_first_and_lifts_with_zeros() -> None:
 
 
 def groups() -> Vectors:
-    """Vectors in 30 groups, which decide two axes; 20 more, longer than the second, are by chance."""
+    """Vectors in 30 groups that decide two axes; 20 more, longer than the second, are chance."""
     rng = np.random.default_rng(0)
     group = np.repeat(np.arange(30), 10)
     vectors = rng.standard_normal((300, 22))
@@ -180,10 +180,10 @@ def test_a_mask_of_one_vector_over_and_over_is_refused() -> None:
 def test_more_dimensions_than_there_are_are_refused(
     name: str, registry: Registry, context: BuildContext
 ) -> None:
-    defense = registry.build("defenses", f"{name}:25", context)
-    for asked in (lambda: defense.released_dim(DIM), lambda: defense.fit(VECTORS)):
+    defense: Any = registry.build("defenses", f"{name}:25", context)
+    for ask, given in ((defense.released_dim, DIM), (defense.fit, VECTORS)):
         with pytest.raises(BadParameter, match=f"^{name}: k is 25 and the vectors have 24"):
-            asked()
+            ask(given)
     assert defense.released_dim(25) == 25
 
 

@@ -113,7 +113,7 @@ def test_signs_are_lifted_to_the_mean_size_of_each_coordinate() -> None:
 def test_constant_vectors_are_quantised() -> None:
     same = np.full((5, 4), 0.25, np.float32)
     for code in ("int8", "int4", "binary"):
-        defense = build(code=code).fit(same)  # type: ignore[arg-type]
+        defense = build(code=code).fit(same)
         np.testing.assert_allclose(defense.lift(release(defense, same)), same, rtol=1e-5)
 
 
