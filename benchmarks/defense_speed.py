@@ -23,7 +23,7 @@ from typing import Any
 import numpy as np
 
 from v2t_bench.composition import build_defense
-from v2t_bench.contracts import BuildContext, Defense, Secret, Vectors
+from v2t_bench.contracts import BuildContext, Defense, Kind, Secret, Vectors
 from v2t_bench.errors import V2TError
 from v2t_bench.registry import Registry, discover
 
@@ -69,8 +69,8 @@ def measure(registry: Registry, spelling: str, rows: int) -> dict[str, Any]:
     """Return what protecting ``rows`` vectors by one defense took, as plain values."""
     from peak_memory import peak_mib
 
-    def build(kind: Any, spelled: Any) -> Any:
-        return registry.build(kind, spelled, context)
+    def build(kind: Kind, spelling: Any) -> Any:
+        return registry.build(kind, spelling, context)
 
     context = BuildContext(build=build, offline=True)
     defense = build_defense(registry, spelling, context, Secret.from_seed(0))
