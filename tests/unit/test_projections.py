@@ -150,6 +150,11 @@ def test_a_mask_keeps_what_neighbours_share_where_pca_keeps_what_is_long() -> No
     assert explained(pca.build(k=2)) < 0.5
 
 
+def test_a_mask_releases_the_longest_of_its_axes_first() -> None:
+    lengths = (release(mask.build(k=12).fit(VECTORS)).astype(np.float64) ** 2).sum(axis=0)
+    np.testing.assert_array_equal(np.sort(lengths)[::-1], lengths)
+
+
 def test_the_share_of_its_own_is_that_of_a_hand_calculation() -> None:
     # Two pairs. Gaps: 1, 1, 0, 0 along the first, 0, 0, 1, 1 along the second, none along the
     # third; mean squares 201/4, 41/4 and 1; nothing along the last.
