@@ -50,8 +50,18 @@ EXAMPLES: dict[tuple[Kind, str], tuple[str, ...]] = {
     ("embedders", "openai"): ("openai:tiny", "openai:text-embedding-3-small,dimensions=16"),
     ("embedders", "st"): ('st:"{tiny_model}"',),
     ("embedders", "static"): ('static:"{tiny_static}"', 'static:"{tiny_model}",dim=8'),
+    ("defenses", "center"): ("center",),
+    ("defenses", "clip"): ("clip:0.1",),
+    ("defenses", "mask"): ("mask:2",),
     ("defenses", "none"): ("none",),
     ("defenses", "noise"): ("noise:0", "noise:0.01", "noise:2,on=documents", "noise:2,on=queries"),
+    ("defenses", "normalize"): ("normalize",),
+    ("defenses", "opaque"): ("opaque:ckks",),
+    ("defenses", "pca"): ("pca:3",),
+    ("defenses", "quantize"): ("quantize:int8", "quantize:int4", "quantize:binary"),
+    ("defenses", "random_projection"): ("random_projection:5", "random_projection:9,seed=2"),
+    ("defenses", "topk"): ("topk:4", "topk:64"),
+    ("defenses", "truncate"): ("truncate:7", "truncate:64"),
     ("attacks", "aligner"): (
         'aligner:linear,target=hashed,inverter=[nearest:checkpoint="{nearest}"],'
         'checkpoint="{aligner}"',
