@@ -12,9 +12,10 @@ from pathlib import Path
 from typing import Any, Literal, Protocol, Union, get_args, get_origin, get_type_hints
 
 from v2t_bench.conformance.promise import expect, promise
-from v2t_bench.contracts import BuildContext, Kind, Recipe, Secret
+from v2t_bench.contracts import BuildContext, KeyFile, Kind, Recipe, Secret
 from v2t_bench.errors import BadSpelling
 from v2t_bench.registry import Registry
+from v2t_bench.shown import KEY
 from v2t_bench.spelling import Spelling, parse
 
 # What costs a second or more to import, and is not needed to say what is on offer.
@@ -117,7 +118,12 @@ def has_named_and_typed_parameters(registry: Registry, kind: Kind, example: str)
             f"{where} has no type; expected an annotation: the spelled text is converted to it",
         )
         for arm in _arms(annotations[parameter.name]):
-            allowed = arm in (*SPELLED, type(None), Secret, BuildContext)
+            expect(
+                arm is not KeyFile or parameter.name == KEY,
+                f"{where} is a key file; expected it to be called {KEY!r}, or results would "
+                "show a plain hash of it",
+            )
+            allowed = arm in (*SPELLED, type(None), KeyFile, Secret, BuildContext)
             expect(
                 allowed or get_origin(arm) is Literal,
                 f"{where} is annotated {arm!r}; expected str, int, float, bool, Path, a Literal, "
