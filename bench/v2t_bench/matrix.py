@@ -6,7 +6,8 @@ so that what is finished can be told before anything runs.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import logging
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,7 +16,7 @@ from v2t_bench.cells import Cell as Cell
 from v2t_bench.cells import Grid as Grid
 from v2t_bench.cells import Scene as Scene
 from v2t_bench.composition import build_defense, canonical_defense, check_dimensions
-from v2t_bench.contracts import BuildContext, Embedder, Secret
+from v2t_bench.contracts import BuildContext, Defense, Embedder, Secret
 from v2t_bench.corpora import open_corpora
 from v2t_bench.corpora.records import Corpus
 from v2t_bench.errors import BadParameter, MissingCheckpoint
@@ -41,6 +42,8 @@ from v2t_bench.threat import (
     worst_threats,
 )
 from v2t_bench.training import demo_lesson
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -72,12 +75,8 @@ class Planner:
         # Building loads nothing; it refuses what is out of range before anything runs.
         for attack in attacks:
             self.registry.build("attacks", attack, self.context)
-        defenses = [UNDEFENDED, *expand(self.registry, "defenses", grid.defenses)]
-        defenses = list(dict.fromkeys(canonical_defense(self.registry, d) for d in defenses))
-        built = {
-            text: build_defense(self.registry, text, self.context, Secret.from_seed(0))
-            for text in defenses
-        }
+        built = self._defenses((UNDEFENDED, *grid.defenses))
+        named = self._defenses((UNDEFENDED, *(d for d in grid.defenses if d != "all")))
         threats, insists = _threats(grid.threats)
         corpora = _distinct([c for name in grid.datasets for c in open_corpora(name)])
         known = Shelves.open(self.shelves, self.registry)
@@ -89,8 +88,7 @@ class Planner:
         for text in reversed(embedders.values()):
             embedder: Embedder = self.registry.build("embedders", text, self.context)
             cut(embedder, [], grid.max_tokens)  # refuses a length the embedder cannot have
-            for spelled, defense in built.items():
-                check_dimensions(defense, shown_composition(spelled), embedder.space, embedder.dim)
+            fitting = _fitting(built, named, embedder)
             for corpus in corpora:
                 public = self._public(corpus)
                 _check_public(corpus, public, threats)
@@ -114,10 +112,17 @@ class Planner:
                     insists=insists,
                     missing=missing,
                 )
-                scenes.append(cast.scene(resolved, asked, built, threats))
+                scenes.append(cast.scene(resolved, asked, fitting, threats))
         if missing:
             raise missing_lines(missing)
         return scenes
+
+    def _defenses(self, given: Sequence[str]) -> dict[str, Defense]:
+        """Return the defenses asked for, not fitted, by canonical spelling."""
+        spelled = expand(self.registry, "defenses", given)
+        texts = dict.fromkeys(canonical_defense(self.registry, text) for text in spelled)
+        secret = Secret.from_seed(0)
+        return {text: build_defense(self.registry, text, self.context, secret) for text in texts}
 
     def _public(self, corpus: Corpus) -> Sequence[str]:
         if self.public or not corpus.training_texts:
@@ -187,6 +192,27 @@ def _check(grid: Grid) -> None:
     for name in ("datasets", "embedders", "attacks", "defenses", "threats", "seeds"):
         if not getattr(grid, name):
             raise BadParameter(f"the grid names no {name}; give at least one")
+
+
+def _fitting(
+    built: Mapping[str, Defense], named: Mapping[str, Defense], embedder: Embedder
+) -> dict[str, Defense]:
+    """Return the defenses that can protect an embedder's vectors.
+
+    Raises:
+        BadParameter: one that was ``named``, and is not only among all, cannot.
+    """
+    fitting: dict[str, Defense] = {}
+    for text, defense in built.items():
+        try:
+            check_dimensions(defense, shown_composition(text), embedder.space, embedder.dim)
+        except BadParameter as error:
+            if text in named:
+                raise
+            log.warning("%s is left out: %s", text, error)
+        else:
+            fitting[text] = defense
+    return fitting
 
 
 def _threats(given: Sequence[str]) -> tuple[list[Threat], bool]:

@@ -37,9 +37,8 @@ class Released:
         defense: Fitted.
         documents: (n, d'), a row a piece.
         queries: (n_q, d').
-        snr_db: 10 log10 of clean power over the power of the change, documents only; where
-            dimensions differ, of what is lifted; None where nothing can be lifted or nothing
-            changed.
+        snr_db: 10 log10 of clean power over the power of the change, of documents as they are
+            lifted; None where nothing can be lifted or nothing changed.
     """
 
     defense: Defense
@@ -256,13 +255,11 @@ def _if_there(name: Name | None, text: str) -> Name | None:
 
 
 def _snr_db(clean: Vectors, released: Vectors, defense: Defense) -> float | None:
-    """Return the power of what was over that of the change; of other dimensions, once lifted."""
-    if clean.shape != released.shape:
-        lifted = defense.lift(released)
-        if lifted is None or lifted.shape != clean.shape:
-            return None
-        released = lifted
-    changed = float(np.square(released - clean, dtype=np.float64).sum())
-    if changed == 0 or not len(clean):
+    """Return the power of what was over that of the change, once lifted, in dB."""
+    lifted = defense.lift(released)
+    if lifted is None or lifted.shape != clean.shape or not len(clean):
+        return None
+    changed = float(np.square(lifted - clean, dtype=np.float64).sum())
+    if changed == 0:
         return None
     return 10 * float(np.log10(np.square(clean, dtype=np.float64).sum() / changed))
