@@ -76,6 +76,7 @@ class KnownDefense:
         spelled = without_keys(text) if own else text
         secret = attacker_secret(seed) if owner_seed is None else Secret.from_seed(owner_seed)
         plain = build_defense(registry, spelled, context, secret)
+        plain.released_dim(clean.shape[1])  # refuses too few dimensions before anything is fitted
         defense = plain.fit(clean)
         if not own and defense is not plain:
             raise BadParameter(

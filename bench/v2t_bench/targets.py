@@ -7,13 +7,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from v2t_bench.composition import build_defense, canonical_defense
+from v2t_bench.composition import build_defense, canonical_defense, check_dimensions
 from v2t_bench.contracts import BuildContext, Embedder, Secret, Vectors, check_vectors
 from v2t_bench.errors import BadInput, BadParameter, SpaceMismatch
 from v2t_bench.registry import Registry
 from v2t_bench.release import UNDEFENDED
-from v2t_bench.shown import without_paths
-from v2t_bench.spelling import parse_composition
+from v2t_bench.shown import shown_composition
 from v2t_bench.texts import cut
 
 # Of a length: vectors stored in 16 bits are off by a part in a thousand.
@@ -61,12 +60,14 @@ def targets_of_texts(
     The defense is fitted to these texts alone, and knows them by their numbers.
 
     Raises:
-        BadParameter: nobody can bring what it releases back to d dimensions.
+        BadParameter: the defense cannot protect these vectors, or nobody can bring what it
+            releases back to d dimensions.
     """
     shortened = cut(embedder, texts, max_tokens)
     longer = tuple(a != b for a, b in zip(texts, shortened.texts, strict=True))
     canonical = canonical_defense(registry, defense)
     built = build_defense(registry, canonical, context, Secret.from_seed(seed))
+    check_dimensions(built, shown_composition(canonical), embedder.space, embedder.dim)
     rows, dim = len(texts), embedder.dim
     clean = check_vectors(
         embedder.embed(shortened.texts, "document"),
@@ -96,8 +97,8 @@ def targets_of_texts(
         judged=clean,
         texts=tuple(shortened.texts),
         cut=longer,
-        defense="+".join(str(without_paths(part)) for part in parse_composition(canonical)),
-        defense_seed=seed if built.stochastic or built.keyed else None,
+        defense=shown_composition(canonical),
+        defense_seed=seed if built.stochastic else None,
         notices=tuple(notices),
     )
 
