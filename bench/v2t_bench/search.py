@@ -290,7 +290,7 @@ def _hits(
     elif similarity == "euclidean":
         scores = 0.0 - np.sqrt(np.maximum(-scores, 0.0)) * (query_norms + largest)[:, None]
     elif similarity == "hamming":
-        scores = (scores - 1.0) * dim / 2
+        scores = np.rint((scores - 1.0) * dim / 2)  # steps are finer than a coordinate
     scores = np.where(found, scores, -np.inf)
 
     top = steps[:, : TIE_DEPTH + 1]

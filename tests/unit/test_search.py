@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 Rows = NDArray[np.float32]
 World = tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.uint64]]
 
-SIMILARITIES: tuple[Similarity, ...] = ("cosine", "dot", "euclidean")
+SIMILARITIES: tuple[Similarity, ...] = ("cosine", "dot", "euclidean", "hamming")
 
 
 def one_bit(seed: int, n: int, d: int = 8) -> NDArray[np.float32]:
@@ -47,6 +47,8 @@ def brute_force(
     q, d = queries.astype(np.int64), documents.astype(np.int64)
     if similarity == "euclidean":
         scores = -((q[:, None, :] - d[None, :, :]) ** 2).sum(axis=2)
+    elif similarity == "hamming":
+        scores = -((q[:, None, :] > 0) != (d[None, :, :] > 0)).sum(axis=2)
     else:
         scores = q @ d.T
     return np.array([np.lexsort((keys, -row))[:k] for row in scores])
@@ -66,7 +68,7 @@ def worlds(draw: st.DrawFn) -> World:
 
 
 @settings(max_examples=60, deadline=None)
-@given(worlds(), st.integers(1, 14), st.sampled_from(["dot", "euclidean"]))
+@given(worlds(), st.integers(1, 14), st.sampled_from(["dot", "euclidean", "hamming"]))
 def test_equals_a_full_sort_by_score_then_key(world: World, k: int, similarity: Similarity) -> None:
     queries, documents, keys = world
     k = min(k, len(documents))
@@ -262,6 +264,15 @@ def test_dot_scores_are_products() -> None:
     hits = search(np.array([[2, 0]], np.float32), documents, k=2, similarity="dot")
 
     np.testing.assert_allclose(hits.scores, [[200, 2]], atol=2 * 142 * 2**-20)
+
+
+def test_hamming_scores_are_numbers_of_differing_signs_times_minus_1() -> None:
+    documents = np.array([[1, -1, 1], [-1, -1, 1], [-1, 1, -2], [0, -1, 5]], np.float32)
+    hits = search(np.array([[3, -4, 2]], np.float32), documents, k=4, similarity="hamming")
+    assert hits.scores[0].tolist() == [0, -1, -1, -3]
+    assert hits.indices[0, 0] == 0
+    assert hits.indices[0, 3] == 2
+    assert hits.tie_rate == 1
 
 
 def test_euclidean_scores_are_distances_times_minus_1() -> None:
