@@ -15,7 +15,7 @@ from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
 OURS = {"v2t_bench", "v2t_plugins", "v2t_minilm_inverters"}
-FOR_TESTS = ("test", "parity", "peers")  # extras that are no part of the product
+FOR_TESTS = ("test", "parity", "peers", "figures")  # extras that are no part of the product
 # What is called otherwise than its module and may not be installed where tests run.
 OWNERS = {"faiss": ["faiss-cpu"]}
 NEVER_IMPORTED = {
@@ -77,7 +77,7 @@ def with_test(project: dict[str, Any], core: dict[str, Requirement]) -> dict[str
 @pytest.fixture(scope="module")
 def with_all(project: dict[str, Any], with_test: dict[str, Requirement]) -> dict[str, Requirement]:
     extras = project["project"]["optional-dependencies"]
-    return with_test | declared([*extras["parity"], *extras["peers"]])
+    return with_test | declared([*extras["parity"], *extras["peers"], *extras["figures"]])
 
 
 @pytest.fixture(scope="module")
@@ -126,7 +126,7 @@ def test_every_import_of_tests_and_benchmarks_is_declared(
     root: Path, with_all: dict[str, Requirement]
 ) -> None:
     # Fakes, strangers' plugins and the folders of tests import each other.
-    here = {path.stem for path in (root / "tests").rglob("*")}
+    here = {path.stem for path in (root / "tests").rglob("*")} | {"benchmarks"}
     modules = {m: f for m, f in imported(root, "tests", "benchmarks").items() if m not in here}
 
     undeclared = {n: f for n, f in distributions(modules).items() if n not in with_all}
