@@ -18,8 +18,8 @@ class Rotate(Defense):
     """``x Q``, (n, d), with an orthogonal matrix Q drawn evenly by the secret.
 
     Every product, cosine and distance stays what it was. Nobody can undo it without the
-    secret, but d pairs of a vector and its release determine Q (Schönemann 1966), and two
-    clouds of vectors can be laid upon each other without any.
+    secret, but d pairs of a vector and its release determine Q (Schönemann 1966), and where the
+    owner's texts are much like public ones, their clouds can be laid upon each other without any.
 
     Args:
         key: File of the secret; not given, the experiment's seed decides.
