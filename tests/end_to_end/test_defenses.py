@@ -4,12 +4,23 @@ from __future__ import annotations
 
 import csv
 import json
+import re
+import subprocess
+import sys
 from pathlib import Path
 
 import pyarrow.parquet as pq
 import pytest
 
-from end_to_end.commands import Finished, Invoke, refused, run_process, write_beir
+from end_to_end.commands import (
+    ROOT,
+    Finished,
+    Invoke,
+    environment,
+    refused,
+    run_process,
+    write_beir,
+)
 
 HEX = "00112233445566778899aabbccddeeff" * 2
 PAIRS = "adaptive:align,pairs=1024"
@@ -119,6 +130,29 @@ def test_the_worst_attacker_is_chosen_on_other_texts_than_it_is_reported_on(
     again = (tmp_path / "leaderboard.csv").read_bytes()
     ended_well(invoke("score", tmp_path))
     assert (tmp_path / "leaderboard.csv").read_bytes() == again
+
+
+def test_what_knowing_gains_is_told_text_by_text(
+    invoke: Invoke, many: Path, embedder: str, tmp_path: Path
+) -> None:
+    ended_well(
+        invoke(*grid(many, embedder, tmp_path, "--defense", "rotate", "--threat", "oblivious",
+                     "--threat", PAIRS))
+    )  # fmt: skip
+    done = subprocess.run(
+        [sys.executable, "-m", "benchmarks.paired_threats", str(tmp_path)],
+        cwd=ROOT, env=environment(tmp_path), capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    (line,) = [line for line in done.stdout.splitlines() if "`rotate`" in line]
+    gained = re.search(r"adaptive:align, P=1024 \| 120 \| \+([0-9.]+) \[([0-9.]+), ", line)
+    assert gained is not None
+    before, after = (
+        float(one(tmp_path, defense="rotate", threat=threat)["bleu_norm"])
+        for threat in ("oblivious", "adaptive:align")
+    )
+    assert float(gained[1]) == pytest.approx(after - before, abs=0.006)
+    assert float(gained[2]) > 0
 
 
 def test_a_service_with_the_defense_in_front_is_another_cell(
