@@ -55,13 +55,26 @@ def public(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def embedder(public: Path, cache: Path) -> str:
+def own_cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A cache of this module's own: other tests count the checkpoints in theirs."""
+    return tmp_path_factory.mktemp("cache-of-defenses")
+
+
+@pytest.fixture
+def ask(invoke: Invoke, own_cache: Path, monkeypatch: pytest.MonkeyPatch) -> Invoke:
+    """The command line with that cache."""
+    monkeypatch.setenv("V2T_BENCH_CACHE", str(own_cache))
+    return invoke
+
+
+@pytest.fixture(scope="module")
+def embedder(public: Path, own_cache: Path) -> str:
     """LSA in 256 dimensions, with attacks trained for it."""
     spelled = f"lsa:{public}"
     for attack, steps in (("nearest", 30), ("bow", 150)):
         done = run_process(
             "train", attack, "--texts", public, "--embedder", spelled, "--steps", steps, "--size",
-            "tiny", "--device", "cpu", "--no-ngrams", cache=cache,
+            "tiny", "--device", "cpu", "--no-ngrams", cache=own_cache,
         )  # fmt: skip
         assert done.status == 0, done.err
     return spelled
@@ -89,10 +102,10 @@ def ended_well(done: Finished) -> Finished:
 
 
 def test_secret_maps_fall_to_pairs_and_keep_the_ranking(
-    invoke: Invoke, many: Path, embedder: str, tmp_path: Path
+    ask: Invoke, many: Path, embedder: str, tmp_path: Path
 ) -> None:
     ended_well(
-        invoke(*grid(many, embedder, tmp_path, "--defense", "rotate", "--defense", "permute",
+        ask(*grid(many, embedder, tmp_path, "--defense", "rotate", "--defense", "permute",
                      "--defense", "scale", "--threat", "oblivious", "--threat", PAIRS))
     )  # fmt: skip
     clean = one(tmp_path, defense="none", threat="oblivious")
@@ -108,10 +121,10 @@ def test_secret_maps_fall_to_pairs_and_keep_the_ranking(
 
 
 def test_the_worst_attacker_is_chosen_on_other_texts_than_it_is_reported_on(
-    invoke: Invoke, many: Path, embedder: str, public: Path, tmp_path: Path
+    ask: Invoke, many: Path, embedder: str, public: Path, tmp_path: Path
 ) -> None:
     done = ended_well(
-        invoke(*grid(many, embedder, tmp_path, "--attack", "bow", "--defense", "rotate",
+        ask(*grid(many, embedder, tmp_path, "--attack", "bow", "--defense", "rotate",
                      "--threat", "worst", "--public", public))
     )  # fmt: skip
     assert "the attacker cannot release vectors as the owner does without the key" in done.err
@@ -128,15 +141,15 @@ def test_the_worst_attacker_is_chosen_on_other_texts_than_it_is_reported_on(
     assert float(whole["bleu_norm"]) == pytest.approx(means.mean(), abs=1e-5)
     assert worst["rotate"]["bleu_norm"] != whole["bleu_norm"]
     again = (tmp_path / "leaderboard.csv").read_bytes()
-    ended_well(invoke("score", tmp_path))
+    ended_well(ask("score", tmp_path))
     assert (tmp_path / "leaderboard.csv").read_bytes() == again
 
 
 def test_what_knowing_gains_is_told_text_by_text(
-    invoke: Invoke, many: Path, embedder: str, tmp_path: Path
+    ask: Invoke, many: Path, embedder: str, tmp_path: Path
 ) -> None:
     ended_well(
-        invoke(*grid(many, embedder, tmp_path, "--defense", "rotate", "--threat", "oblivious",
+        ask(*grid(many, embedder, tmp_path, "--defense", "rotate", "--threat", "oblivious",
                      "--threat", PAIRS))
     )  # fmt: skip
     done = subprocess.run(
@@ -156,10 +169,10 @@ def test_what_knowing_gains_is_told_text_by_text(
 
 
 def test_a_service_with_the_defense_in_front_is_another_cell(
-    invoke: Invoke, many: Path, embedder: str, tmp_path: Path
+    ask: Invoke, many: Path, embedder: str, tmp_path: Path
 ) -> None:
     ended_well(
-        invoke(*grid(many, embedder, tmp_path, "--defense", "noise:0.1", "--threat", "oblivious",
+        ask(*grid(many, embedder, tmp_path, "--defense", "noise:0.1", "--threat", "oblivious",
                      "--threat", "oblivious:oracle=protected"))
     )  # fmt: skip
     assert (
@@ -170,10 +183,10 @@ def test_a_service_with_the_defense_in_front_is_another_cell(
 
 
 def test_an_opaque_defense_has_a_row_without_a_score(
-    invoke: Invoke, many: Path, embedder: str, tmp_path: Path
+    ask: Invoke, many: Path, embedder: str, tmp_path: Path
 ) -> None:
     done = ended_well(
-        invoke(*grid(many, embedder, tmp_path, "--defense", "opaque:ckks", "--threat", PAIRS))
+        ask(*grid(many, embedder, tmp_path, "--defense", "opaque:ckks", "--threat", PAIRS))
     )
     (row,) = rows_of(tmp_path, defense="opaque")
     assert row["flags"] == "not-applicable-unless-key-leaks"
@@ -184,12 +197,12 @@ def test_an_opaque_defense_has_a_row_without_a_score(
 
 
 def test_no_key_material_reaches_the_results(
-    invoke: Invoke, many: Path, embedder: str, tmp_path: Path
+    ask: Invoke, many: Path, embedder: str, tmp_path: Path
 ) -> None:
     key, out = tmp_path / "owner.key", tmp_path / "out"
     key.write_text(HEX + "\n")
     done = ended_well(
-        invoke(*grid(many, embedder, out, "--defense", f"rotate:key={key}",
+        ask(*grid(many, embedder, out, "--defense", f"rotate:key={key}",
                      "--defense", f"pca:64+dcpe:1,key={key}", "--threat", PAIRS))
     )  # fmt: skip
     secrets = [HEX.encode(), HEX.upper().encode(), bytes.fromhex(HEX)]
@@ -201,45 +214,45 @@ def test_no_key_material_reaches_the_results(
     assert rows_of(out, defense="pca:k=64+dcpe:beta=1,key=")
     first = {row["cell_id"] for row in rows_of(out, defense="rotate")}
     key.write_text(HEX[::-1])
-    ended_well(invoke(*grid(many, embedder, out, "--defense", f"rotate:key={key}")))
+    ended_well(ask(*grid(many, embedder, out, "--defense", f"rotate:key={key}")))
     assert len({row["cell_id"] for row in rows_of(out, defense="rotate")} - first) == 1
 
 
 def test_a_retrained_attack_is_found_by_its_defense_and_else_asked_for(
-    invoke: Invoke, many: Path, embedder: str, public: Path, tmp_path: Path
+    ask: Invoke, many: Path, embedder: str, public: Path, tmp_path: Path
 ) -> None:
     run = grid(many, embedder, tmp_path / "out", "--attack", "bow", "--defense", "quantize:binary",
                "--threat", "adaptive:retrain")  # fmt: skip
-    done = invoke(*run)
+    done = ask(*run)
     refused(done, "train first", "v2t-bench train bow", "--defense quantize:code=binary")
     train = ["train", "--texts", public, "--embedder", embedder, "--steps", 30, "--size", "tiny",
              "--device", "cpu", "--no-ngrams", "--defense", "quantize:binary"]  # fmt: skip
     for attack in ("bow", "nearest"):
-        ended_well(invoke(*train, attack))
-    ended_well(invoke(*run))
+        ended_well(ask(*train, attack))
+    ended_well(ask(*run))
     (row,) = rows_of(tmp_path / "out", attack="bow", threat="adaptive:retrain")
     assert "trained-against:quantize:code=binary" in row["flags"]
     assert row["headroom"] != ""
 
 
 def test_a_keyed_defense_is_retrained_against_through_the_owners_service(
-    invoke: Invoke, many: Path, embedder: str, public: Path, tmp_path: Path
+    ask: Invoke, many: Path, embedder: str, public: Path, tmp_path: Path
 ) -> None:
     threat = "adaptive:retrain,oracle=protected"
     run = ["run", "--dataset", f"beir:{many}", "--embedder", embedder, "--device", "cpu",
            "--attack", "bow", "--n-texts", 60, "--defense", "rotate", "-o", tmp_path / "out",
            "--threat", threat]  # fmt: skip
-    refused(invoke(*run), "--defense rotate --owner-seed 0")
+    refused(ask(*run), "--defense rotate --owner-seed 0")
     ended_well(
-        invoke("train", "bow", "--texts", public, "--embedder", embedder, "--steps", 30, "--size",
+        ask("train", "bow", "--texts", public, "--embedder", embedder, "--steps", 30, "--size",
                "tiny", "--device", "cpu", "--no-ngrams", "--defense", "rotate",
                "--owner-seed", 0)
     )  # fmt: skip
-    ended_well(invoke(*run))
+    ended_well(ask(*run))
     (row,) = rows_of(tmp_path / "out", attack="bow", threat="adaptive:retrain")
     assert row["oracle"] == "protected"
     # Another owner has another rotation, and nothing was trained against that.
-    refused(invoke(*run, "--seed", 1), "--owner-seed 1")
+    refused(ask(*run, "--seed", 1), "--owner-seed 1")
 
 
 @pytest.mark.parametrize(
