@@ -106,6 +106,12 @@ class Stolen:
 
     def _denoising(self, threat: Threat) -> Adapted:
         """Return the ridge regression from public texts' released vectors to their clean ones."""
+        dim = self.released.shape[1]
+        if len(self.public) < dim:
+            raise Skipped(
+                f"{len(self.public)} public texts are too few to learn by what {self.shown} does "
+                f"in {dim} dimensions; give at least {dim} with --public"
+            )
         clean = self.ask(self.public)
         if threat.oracle == "protected":
             released = self.answered(clean, self.public, "document")

@@ -80,8 +80,9 @@ THREATS: tuple[ThreatName, ...] = get_args(ThreatName)
 # Numbers of pairs that boards report: none, a handful, and powers of eight from 128 on.
 STANDARD_PAIRS = (0, 16, 128, 1024, 8192)
 WORST = "worst"
-# More than the dimensions of most embedders, so that a secret matrix is found.
-WORST_PAIRS = 1024
+# The second is more than the dimensions of most embedders, so that a secret matrix is found;
+# small collections have only the first.
+WORST_PAIRS = (128, 1024)
 
 
 @dataclass(frozen=True)
@@ -144,7 +145,7 @@ def standard_threats() -> tuple[str, ...]:
 
 def worst_threats() -> tuple[str, ...]:
     """Return the attackers of whom ``--threat worst`` reports the worst for the owner."""
-    return (OBLIVIOUS, DENOISE, RETRAIN, f"{ALIGN},pairs={WORST_PAIRS}")
+    return (OBLIVIOUS, DENOISE, RETRAIN, *(f"{ALIGN},pairs={pairs}" for pairs in WORST_PAIRS))
 
 
 def parse_threat(text: str) -> Threat:

@@ -111,6 +111,12 @@ def test_denoising_comes_closer_than_being_oblivious(steal: Steal, sigma: str) -
     assert abs(told - restored_cosine(stolen, "adaptive:denoise")) < 0.05
 
 
+def test_denoising_takes_more_public_texts_than_dimensions(steal: Steal) -> None:
+    stolen = replace(steal("noise:0.1"), public=[f"public {row}" for row in range(DIM - 1)])
+    with pytest.raises(Skipped, match=r"31 public texts are too few .* give at least 32"):
+        stolen.adapted(parse_threat("adaptive:denoise"))
+
+
 def test_denoising_uses_none_of_the_owners_draws(steal: Steal) -> None:
     one, other = (
         steal("noise:0.2", seed).adapted(parse_threat("adaptive:denoise")) for seed in (0, 1)
