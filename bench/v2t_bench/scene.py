@@ -108,9 +108,15 @@ class Stage:
 
     @cached_property
     def public(self) -> list[str]:
-        """Texts that attackers have besides, cut as those they attack, each once."""
+        """Texts that attackers have besides, cut as those they attack, each once; none of those."""
         texts = cut(self.scene.embedder, self.scene.public, self.scene.grid.max_tokens).texts
-        return list(dict.fromkeys(text for text in texts if text.strip()))
+        seen_as = self.scene.embedder.space.normalize_text
+        attacked = {seen_as(self.prepared.pieces[row]) for row in self.attacked}
+        distinct = list(dict.fromkeys(text for text in texts if text.strip()))
+        kept = [text for text in distinct if seen_as(text) not in attacked]
+        if len(kept) < len(distinct):
+            self._tell(f"{len(distinct) - len(kept)} public texts are attacked ones; left out")
+        return kept
 
     @cached_property
     def attacked(self) -> NDArray[np.int64]:

@@ -99,12 +99,19 @@ class KeyFile:
                 told.
         """
         path = Path(self.path).expanduser()
+        if _KEY.search(str(self.path)) is not None:
+            # Whoever pastes a key in place of a path must not find it in a log.
+            raise BadInput("key= looks like a key itself; name the file that holds it")
         try:
-            text = path.read_text(encoding="ascii").strip()
+            # Devices and pipes may never end.
+            if path.exists() and not path.is_file():
+                raise BadInput(f"key file {path} is no regular file; {_EXPECTED}")
+            with path.open(encoding="ascii") as stream:
+                text = stream.read(_LONGEST).strip()
         except (OSError, UnicodeDecodeError) as error:
             reason = getattr(error, "strerror", None) or "it is not text"
             raise BadInput(f"key file {path} cannot be read ({reason}); {_EXPECTED}") from error
-        if re.fullmatch("[0-9a-fA-F]{64}", text) is None:
+        if _KEY.fullmatch(text) is None:
             raise BadInput(f"key file {path} does not hold a key; {_EXPECTED}")
         return Secret(bytes.fromhex(text))
 
@@ -119,4 +126,7 @@ class KeyFile:
         return f"{Path(self.path).name}@{digest[:12]}"
 
 
+_KEY = re.compile("[0-9a-fA-F]{64}")
+# A key and a few blanks around it.
+_LONGEST = 200
 _EXPECTED = "expected 64 hexadecimal digits, as openssl rand -hex 32 > FILE writes them"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Literal, TypeAlias, get_args
@@ -188,9 +189,10 @@ def _pairs(given: object) -> int:
         BadParameter: it is missing, or out of range.
     """
     text = "" if given is None else str(given)
-    if not text.isdecimal() or 0 < int(text) < FEWEST_PAIRS:
+    number = int(text) if re.fullmatch("[0-9]{1,12}", text) else -1
+    if number != 0 and number < FEWEST_PAIRS:
         raise BadParameter(
-            f"{ALIGN} needs pairs=P, 0 or at least {FEWEST_PAIRS}, got {text or 'nothing'}; boards "
-            f"use {', '.join(map(str, STANDARD_PAIRS))}"
+            f"{ALIGN} needs pairs=P, 0 or at least {FEWEST_PAIRS}, got "
+            f"{text[:20] or 'nothing'}; boards use {', '.join(map(str, STANDARD_PAIRS))}"
         )
-    return int(text)
+    return number

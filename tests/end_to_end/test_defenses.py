@@ -182,6 +182,22 @@ def test_a_service_with_the_defense_in_front_is_another_cell(
     assert rows_of(tmp_path, defense="none", oracle="protected") == []
 
 
+def test_public_texts_that_are_attacked_are_left_out(
+    ask: Invoke, many: Path, embedder: str, public: Path, tmp_path: Path
+) -> None:
+    records = (many / "corpus.jsonl").read_text().splitlines()
+    both = tmp_path / "both.txt"
+    texts = [json.loads(record)["text"] for record in records]
+    both.write_text(public.read_text() + "\n".join(texts) + "\n")
+    done = ended_well(
+        ask(*grid(many, embedder, tmp_path / "out", "--defense", "noise:0.05",
+                  "--threat", "adaptive:denoise", "--public", both))
+    )  # fmt: skip
+    (told,) = [line for line in done.err.splitlines() if "public texts are attacked" in line]
+    # Of 120 attacked texts; one may say what another does.
+    assert 100 < int(told.split()[0]) <= 120
+
+
 def test_an_opaque_defense_has_a_row_without_a_score(
     ask: Invoke, many: Path, embedder: str, tmp_path: Path
 ) -> None:

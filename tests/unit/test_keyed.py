@@ -181,6 +181,18 @@ def test_a_missing_or_wrong_key_file_is_refused(
         assert content.decode("latin-1").strip() not in str(caught.value)
 
 
+def test_a_key_in_place_of_its_file_is_not_told(registry: Registry, context: BuildContext) -> None:
+    for spelled in (HEX, f"./{HEX}"):
+        with pytest.raises(BadInput, match="name the file that holds it") as caught:
+            build_defense(registry, f"rotate:key={spelled}", context, SECRET)
+        assert HEX not in str(caught.value)
+
+
+def test_what_never_ends_is_no_key_file(registry: Registry, context: BuildContext) -> None:
+    with pytest.raises(BadInput, match="no regular file"):
+        build_defense(registry, "rotate:key=/dev/zero", context, SECRET)
+
+
 @pytest.mark.parametrize("largest", [0.5, float("nan"), float("inf")])
 def test_a_range_that_is_none_is_refused(largest: float) -> None:
     with pytest.raises(BadParameter, match=f"largest is {largest}"):

@@ -103,7 +103,10 @@ def test_the_boards_use_these_numbers_of_pairs() -> None:
     assert [number for number in pairs if number is not None] == [0, 16, 128, 1024, 8192]
 
 
-@pytest.mark.parametrize("pairs", ["", ",pairs=", ",pairs=3", ",pairs=-1", ",pairs=1.5"])
+@pytest.mark.parametrize(
+    "pairs",
+    ["", ",pairs=", ",pairs=3", ",pairs=-1", ",pairs=1.5", ",pairs=１２８", f",pairs={'9' * 5000}"],
+)  # noqa: RUF001 - a digit of no number here
 def test_a_number_of_pairs_that_is_none_or_too_small_is_refused(pairs: str) -> None:
     with pytest.raises((BadParameter, BadSpelling), match=r"pairs=P|expected"):
         parse_threat(f"adaptive:align{pairs}")

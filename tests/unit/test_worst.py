@@ -74,6 +74,12 @@ def test_no_defense_is_reported_where_one_was_met_by_who_knows_it() -> None:
     assert sorted(str(row["defense"]) for row in rows) == ["noise", "none"]
 
 
+def test_a_handful_of_texts_chooses_nobody() -> None:
+    result, table = cell("a", 3, 3, threat="adaptive:denoise")
+    few = {name: measured.model_copy(update={"n": 7}) for name, measured in result.scores.items()}
+    assert worst_of((result.model_copy(update={"scores": few}), table.slice(0, 7))) == []
+
+
 def test_other_samples_are_another_contest() -> None:
     rows = worst_of(
         cell("few", 90, 90, threat="adaptive:denoise", n=20),

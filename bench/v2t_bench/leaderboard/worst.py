@@ -22,6 +22,9 @@ if TYPE_CHECKING:
 
 Samples = Callable[[str], "pa.Table"]
 
+# Attacked texts without which half of them chooses by chance; below them there is no such row.
+FEWEST = 8
+
 # Columns of a row that are not of the half that is reported.
 _OF_ALL = ("bleu_corpus",)
 _NOT_SCORES = ("id", "document", "text_sha256", "text", "guess", "first", "last", "label")
@@ -33,6 +36,8 @@ def worst_rows(rows: Iterable[Row], results: Iterable[Result], samples: Samples)
     It is the row of the attack and threat with the highest mean bleu_norm on one half of the
     attacked texts, with the scores of the other half. Attacks are compared where they were
     given the same release of the same texts.
+
+    Below 8 attacked texts there is none: half of them would choose by chance.
 
     Args:
         rows: One a leakage cell.
@@ -49,7 +54,9 @@ def worst_rows(rows: Iterable[Row], results: Iterable[Result], samples: Samples)
     return [
         _worst(group, samples)
         for key, group in groups.items()
-        if _collection(key) in tried and (any(map(_adapts, group)) or group[0]["noise_on"] == "")
+        if _collection(key) in tried
+        and (any(map(_adapts, group)) or group[0]["noise_on"] == "")
+        and min(int(row["n_texts"] or 0) for row in group) >= FEWEST
     ]
 
 
