@@ -25,6 +25,11 @@ FAMILIES = {
 }  # fmt: skip
 
 
+def name_of(row: Row) -> str:
+    """Return the name of a row's attack, without its parameters."""
+    return row["attack"].partition(":")[0]
+
+
 @dataclass(frozen=True)
 class Score:
     """A bleu_norm with its interval, and whose it is."""
@@ -81,7 +86,7 @@ class Release:
         """
         found = []
         for row in self.rows:
-            name = re.split(r"[:@]", row["attack"])[0]
+            name = name_of(row)
             wanted = name == attack if attack else name and name not in FLOORS
             of_threat = row["threat"].startswith(threat) and row["threat"] != "worst"
             handicap = row["oracle"] == "protected" and row["threat"] != "adaptive:retrain"

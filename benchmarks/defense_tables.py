@@ -13,7 +13,7 @@ import argparse
 from collections.abc import Sequence
 from pathlib import Path
 
-from benchmarks.defense_rows import Release, Score, read_releases
+from benchmarks.defense_rows import Release, Score, name_of, read_releases
 
 THREATS = ("oblivious", "adaptive:denoise", "adaptive:align", "adaptive:retrain")
 SIGMAS = ("0", "0.001", "0.01", "0.02", "0.03", "0.05", "0.1")
@@ -35,7 +35,7 @@ def kept(release: Release) -> str:
 
 
 def attacks_of(releases: Sequence[Release]) -> list[str]:
-    names = [score.row["attack"].partition(":")[0] for r in releases for score in r.scores("")]
+    names = [name_of(score.row) for r in releases for score in r.scores("")]
     return list(dict.fromkeys(names))
 
 

@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from benchmarks.defense_rows import FLOORS, Release, Row, Score, read_releases
+from benchmarks.defense_rows import FLOORS, Release, Score, name_of, read_releases
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -60,10 +60,6 @@ def with_attack(releases: Sequence[Release], attack: str) -> list[Release]:
         if rows and (release.family == "opaque" or own.worst()):
             found.append(own)
     return found
-
-
-def name_of(row: Row) -> str:
-    return row["attack"].partition(":")[0]
 
 
 def front(points: Sequence[tuple[float, float]]) -> list[tuple[float, float]]:
@@ -142,7 +138,7 @@ def narrowed(drawn: Any) -> Any:
 def title(corpus: str, releases: Sequence[Release]) -> str:
     """Return what is attacked and by what, and whether that is too weak to call anything safe."""
     rows = [score.row for release in releases for score in release.scores("")]
-    attacks = sorted({row["attack"].partition(":")[0] for row in rows})
+    attacks = sorted({name_of(row) for row in rows})
     headroom = max((float(row["headroom"]) for row in rows if row["headroom"]), default=0.0)
     texts = ", ".join(sorted({row["n_texts"] for row in rows}))
     weak = ": attack too weak to call anything safe" if headroom < WEAK else ""

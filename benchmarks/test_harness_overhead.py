@@ -14,10 +14,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pytest
 
+from v2t_bench.cells import Grid, Scene
 from v2t_bench.contracts import BuildContext, Secret
 from v2t_bench.corpora.demo import demo_corpus
 from v2t_bench.harness import Harness
-from v2t_bench.matrix import Grid, Planner, Scene
+from v2t_bench.matrix import Planner
 from v2t_bench.registry import Registry, discover
 from v2t_bench.scorecard import corpus_bleu, leakage_scores, per_text_scores, utility_scores
 from v2t_bench.scoring.ndcg import ndcg_at_10

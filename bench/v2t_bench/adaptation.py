@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
@@ -14,12 +13,12 @@ from v2t_bench.alignment.maps import AffineMap, unit
 from v2t_bench.alignment.mini_vec2vec import FEWEST as FEWEST_UNPAIRED
 from v2t_bench.alignment.mini_vec2vec import fit_mini_vec2vec
 from v2t_bench.alignment.pairs import fit_pairs
-from v2t_bench.composition import build_defense
+from v2t_bench.canonical import order_by_hash
 from v2t_bench.contracts import BuildContext, Defense, Role, Space, Vectors, check_vectors
 from v2t_bench.errors import Skipped
 from v2t_bench.registry import Registry
-from v2t_bench.release import attacker_secret
-from v2t_bench.shown import without_keys
+from v2t_bench.release import attackers_own
+from v2t_bench.scoring.cosine import cosine_per_pair
 from v2t_bench.threat import ALIGN, DENOISE, Threat
 
 # Public texts that a map is not fitted to, to see what it is worth.
@@ -59,11 +58,10 @@ class Stolen:
         space: Of the clean vectors.
         clean: Clean vectors of the collection, (n, d); the attacker sees those of its pairs.
         released: Released vectors of the collection, (n, d').
-        texts, ids: Of the collection, in the same order.
-        attacked: Rows of the attacked texts.
+        ids: Of the collection.
+        known: The rows of which the attacker may have pairs, see `pair_rows`.
         public: Texts that the attacker has.
         ask: The undefended embedder, as documents.
-        sample_seed: Decides which pairs it has.
     """
 
     registry: Registry
@@ -74,12 +72,10 @@ class Stolen:
     space: Space
     clean: Vectors
     released: Vectors
-    texts: Sequence[str]
     ids: Sequence[str]
-    attacked: NDArray[np.int64]
+    known: Callable[[], NDArray[np.int64]]
     public: Sequence[str]
     ask: Callable[[Sequence[str]], Vectors]
-    sample_seed: int = 0
 
     def adapted(self, threat: Threat) -> Adapted:
         """Return what the attacker of that threat does with released vectors.
@@ -117,14 +113,14 @@ class Stolen:
             released = self.answered(clean, self.public, "document")
         else:
             # What is fitted is public, what is drawn is not.
-            own = build_defense(
-                self.registry, without_keys(self.defense_text), self.context, attacker_secret(0)
-            ).fit(self.clean)
+            own = attackers_own(self.registry, self.context, self.defense_text, seed=0)
+            own = own.fit(self.clean)
             released = own.protect(clean, role="document", ids=list(self.public))
         aside = min(SET_ASIDE, len(clean) // SET_ASIDE_SHARE)
         found, penalty = fit_linear(released[aside:], clean[aside:])
         restored = self._through(found)
-        cosine = _mean_cosine(restored(released[:aside]), clean[:aside])
+        cosines = cosine_per_pair(restored(released[:aside]), clean[:aside])
+        cosine = round(float(cosines.mean()), 6) if aside else 0.0
         facts: Facts = {"adapted_by": "ridge", "ridge": penalty, "adapted_cosine": cosine}
         return Adapted(restore=restored, asked=len(clean), facts=facts)
 
@@ -137,7 +133,7 @@ class Stolen:
         return Adapted(restore=self._through(chosen.map), asked=pairs, facts=facts)
 
     def _aligned_without_pairs(self) -> Adapted:
-        stolen = self.released[_by_hash(self.ids, "stolen")[:MOST_UNPAIRED]]
+        stolen = self.released[order_by_hash(self.ids, "stolen")[:MOST_UNPAIRED]]
         public = self.public[:MOST_UNPAIRED]
         if min(len(stolen), len(public)) < FEWEST_UNPAIRED:
             raise Skipped(
@@ -158,19 +154,13 @@ class Stolen:
         Raises:
             Skipped: there are not so many other texts.
         """
-        seen = [self.space.normalize_text(text) for text in self.texts]
-        taken = {seen[row] for row in self.attacked}
-        rows: list[int] = []
-        for row in _by_hash(self.ids, f"pairs {self.sample_seed}"):
-            if seen[row] not in taken:
-                taken.add(seen[row])
-                rows.append(row)
+        rows = self.known()
         if len(rows) < pairs:
             raise Skipped(
                 f"{pairs} pairs are more than the {len(rows)} distinct texts of the corpus that "
                 "are not attacked"
             )
-        return np.array(rows[:pairs], np.int64)
+        return rows[:pairs]
 
     def answered(self, clean: Vectors, texts: Sequence[str], role: Role) -> Vectors:
         """Return what the owner's own service answers to texts of these ``clean`` vectors.
@@ -192,17 +182,26 @@ class Stolen:
         return restore
 
 
-def _by_hash(ids: Sequence[str], name: str) -> list[int]:
-    """Return the rows in an order that only their ids and ``name`` decide."""
-    digests = [hashlib.sha256(f"{name} {own}".encode("utf-8", "surrogatepass")) for own in ids]
-    return sorted(range(len(ids)), key=lambda row: digests[row].digest())
+def pair_rows(
+    texts: Sequence[str],
+    ids: Sequence[str],
+    attacked: NDArray[np.int64],
+    *,
+    space: Space,
+    sample_seed: int,
+) -> NDArray[np.int64]:
+    """Return the rows whose vectors an attacker may know, in the order it comes to know them.
 
-
-def _mean_cosine(a: Vectors, b: Vectors) -> float:
-    if not len(a):
-        return 0.0
-    products = unit(a.astype(np.float64)) * unit(b.astype(np.float64))
-    return round(float(products.sum(axis=1).mean()), 6)
+    None is an attacked text, nor one that the space cannot tell from it, and none stands twice.
+    """
+    seen = [space.normalize_text(text) for text in texts]
+    taken = {seen[row] for row in attacked}
+    rows: list[int] = []
+    for row in order_by_hash(ids, f"pairs {sample_seed}"):
+        if seen[row] not in taken:
+            taken.add(seen[row])
+            rows.append(row)
+    return np.array(rows, np.int64)
 
 
 def _is_plain(value: object) -> bool:

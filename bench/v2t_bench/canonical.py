@@ -6,7 +6,7 @@ import hashlib
 import json
 import os
 import tempfile
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
@@ -33,6 +33,12 @@ def hash_texts(texts: Iterable[str]) -> str:
         encoded = text.encode("utf-8", "surrogatepass")
         digest.update(len(encoded).to_bytes(8, "little") + encoded)
     return digest.hexdigest()
+
+
+def order_by_hash(names: Sequence[str], purpose: str) -> list[int]:
+    """Return the positions of ``names`` in an order that only they and ``purpose`` decide."""
+    digests = [hashlib.sha256(f"{purpose} {own}".encode("utf-8", "surrogatepass")) for own in names]
+    return sorted(range(len(names)), key=lambda row: digests[row].digest())
 
 
 def hash_file(path: Path) -> str:

@@ -7,14 +7,12 @@ so that what is finished can be told before anything runs.
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from v2t_bench.cast import Cast
-from v2t_bench.cells import Cell as Cell
-from v2t_bench.cells import Grid as Grid
-from v2t_bench.cells import Scene as Scene
+from v2t_bench.cells import Grid, Scene
 from v2t_bench.composition import build_defense, canonical_defense, check_dimensions
 from v2t_bench.contracts import BuildContext, Defense, Embedder, Secret
 from v2t_bench.corpora import open_corpora
@@ -76,7 +74,7 @@ class Planner:
         for attack in attacks:
             self.registry.build("attacks", attack, self.context)
         built = self._defenses((UNDEFENDED, *grid.defenses))
-        named = self._defenses((UNDEFENDED, *(d for d in grid.defenses if d != "all")))
+        named = {canonical_defense(self.registry, d) for d in grid.defenses if d != "all"}
         threats, insists = _threats(grid.threats)
         corpora = _distinct([c for name in grid.datasets for c in open_corpora(name)])
         known = Shelves.open(self.shelves, self.registry)
@@ -90,8 +88,7 @@ class Planner:
             cut(embedder, [], grid.max_tokens)  # refuses a length the embedder cannot have
             fitting = _fitting(built, named, embedder)
             for corpus in corpora:
-                public = self._public(corpus)
-                _check_public(corpus, public, threats)
+                public = self._public(corpus, threats)
                 finder = self._finder(grid, corpus, embedder, text, known)
                 resolved = []
                 for attack in attacks:
@@ -124,12 +121,25 @@ class Planner:
         secret = Secret.from_seed(0)
         return {text: build_defense(self.registry, text, self.context, secret) for text in texts}
 
-    def _public(self, corpus: Corpus) -> Sequence[str]:
-        if self.public or not corpus.training_texts:
-            return self.public
-        from v2t_bench.corpora.demo import demo_training_texts
+    def _public(self, corpus: Corpus, threats: Sequence[Threat]) -> Sequence[str]:
+        """Return the texts that attackers have, where a threat needs any.
 
-        return demo_training_texts()
+        Raises:
+            BadParameter: there are none.
+        """
+        needing = [str(threat) for threat in threats if threat.needs_public_texts]
+        if not needing:
+            return ()
+        if self.public:
+            return self.public
+        if corpus.training_texts:
+            from v2t_bench.corpora.demo import demo_training_texts
+
+            return demo_training_texts()
+        raise BadParameter(
+            f"--threat {needing[0]} on {corpus.name} needs texts that the attacker has; give "
+            "--public FILE, one text a line, none of them attacked"
+        )
 
     def _finder(
         self,
@@ -195,7 +205,7 @@ def _check(grid: Grid) -> None:
 
 
 def _fitting(
-    built: Mapping[str, Defense], named: Mapping[str, Defense], embedder: Embedder
+    built: Mapping[str, Defense], named: Collection[str], embedder: Embedder
 ) -> dict[str, Defense]:
     """Return the defenses that can protect an embedder's vectors.
 
@@ -227,17 +237,3 @@ def _threats(given: Sequence[str]) -> tuple[list[Threat], bool]:
         expanded += several.get(text, (text,))
     named = RETRAIN in {parse_threat(text).name for text in given if text not in ("all", WORST)}
     return list(dict.fromkeys(parse_threat(text) for text in expanded)), named
-
-
-def _check_public(corpus: Corpus, public: Sequence[str], threats: Sequence[Threat]) -> None:
-    """Refuse threats that need texts of the attacker's own where there are none.
-
-    Raises:
-        BadParameter: there are none.
-    """
-    needing = [str(threat) for threat in threats if threat.needs_public_texts]
-    if needing and not public:
-        raise BadParameter(
-            f"--threat {needing[0]} on {corpus.name} needs texts that the attacker has; give "
-            "--public FILE, one text a line, none of them attacked"
-        )

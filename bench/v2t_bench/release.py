@@ -22,6 +22,14 @@ def attacker_secret(seed: int) -> Secret:
     return Secret(hashlib.sha256(f"v2t-bench attacker {seed}".encode()).digest())
 
 
+def attackers_own(registry: Registry, context: BuildContext, text: str, *, seed: int) -> Defense:
+    """Return a defense by its public algorithm under a secret that an attacker makes up.
+
+    It is not fitted. A key file is the owner's, and not read.
+    """
+    return build_defense(registry, without_keys(text), context, attacker_secret(seed))
+
+
 def trained_against(registry: Registry, text: str) -> str:
     """Return the canonical spelling of a defense to train against, or "" for clean vectors.
 
@@ -72,13 +80,13 @@ class KnownDefense:
             BadParameter: nobody can lift its vectors without the owner's secret, or it is the
                 owner's and fitted to a collection that the attacker does not have.
         """
-        own = owner_seed is None
-        spelled = without_keys(text) if own else text
-        secret = attacker_secret(seed) if owner_seed is None else Secret.from_seed(owner_seed)
-        plain = build_defense(registry, spelled, context, secret)
+        if owner_seed is None:
+            plain = attackers_own(registry, context, text, seed=seed)
+        else:
+            plain = build_defense(registry, text, context, Secret.from_seed(owner_seed))
         plain.released_dim(clean.shape[1])  # refuses too few dimensions before anything is fitted
         defense = plain.fit(clean)
-        if not own and defense is not plain:
+        if owner_seed is not None and defense is not plain:
             raise BadParameter(
                 f"{shown_composition(text)} is fitted to the owner's collection, so its service "
                 "cannot be imitated here; train without --owner-seed"

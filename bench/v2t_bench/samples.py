@@ -88,6 +88,15 @@ def traces_table(ids: Sequence[str], traces: Sequence[Trace]) -> pa.Table:
     )
 
 
+def stored_scores(table: pa.Table) -> PerText:
+    """Return the per-text scores that a table of samples holds, by column, NaN where none is."""
+    return {
+        name: np.array([np.nan if v is None else v for v in values], np.float64)
+        for name, values in table.to_pydict().items()
+        if name not in _DESCRIBING
+    }
+
+
 def score_samples(table: pa.Table, space: Space) -> tuple[pa.Table, dict[str, Measured]]:
     """Return the table with every per-text score computed from the texts, and their means.
 
@@ -96,11 +105,7 @@ def score_samples(table: pa.Table, space: Space) -> tuple[pa.Table, dict[str, Me
     import pyarrow as pa
 
     columns = table.to_pydict()
-    scores: PerText = {
-        name: np.array([np.nan if v is None else v for v in values], np.float64)
-        for name, values in columns.items()
-        if name not in _DESCRIBING
-    }
+    scores = stored_scores(table)
     measured: dict[str, Measured] = {}
     if "text" in columns:
         texts, guesses = columns["text"], columns["guess"]

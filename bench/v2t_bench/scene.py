@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
+from typing import Any, Generic, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
-from v2t_bench.adaptation import Adapted, Stolen
+from v2t_bench.adaptation import Adapted, Stolen, pair_rows
 from v2t_bench.cells import Scene
 from v2t_bench.composition import build_defense, keeps_ranking
 from v2t_bench.contracts import BuildContext, Defense, Secret, Space, Vectors, check_vectors
@@ -24,6 +24,8 @@ from v2t_bench.shown import shown_composition
 from v2t_bench.texts import Prepared, cut, prepare, sample_attacked
 from v2t_bench.threat import Threat
 from v2t_bench.vectors import VectorCache
+
+T = TypeVar("T")
 
 # Ties are broken the same way in every run, whatever its seeds.
 TIE_SEED = 0
@@ -59,6 +61,20 @@ class Released:
         }
 
 
+class Latest(Generic[T]):
+    """Keeps what was made last, and makes it anew for another key."""
+
+    def __init__(self) -> None:
+        self._kept: tuple[Any, T] | None = None
+
+    def get(self, key: Any, make: Callable[[], T]) -> T:
+        """Return what ``key`` stands for; the one before is let go of before it is made."""
+        if self._kept is None or self._kept[0] != key:
+            self._kept = None
+            self._kept = (key, make())
+        return self._kept[1]
+
+
 class Stage:
     """The vectors of a scene, clean and released.
 
@@ -83,9 +99,9 @@ class Stage:
         self._context = context
         self._cache = cache
         self._tell = tell
-        self._released: tuple[tuple[str, int], Released] | None = None
-        self._exposed: tuple[tuple[str, int, Threat], PerText] | None = None
-        self._adapted: tuple[tuple[str, int, Threat], Adapted] | None = None
+        self._released: Latest[Released] = Latest()
+        self._exposed: Latest[PerText] = Latest()
+        self._adapted: Latest[Adapted] = Latest()
 
     @cached_property
     def prepared(self) -> Prepared:
@@ -119,6 +135,17 @@ class Stage:
         return kept
 
     @cached_property
+    def known(self) -> NDArray[np.int64]:
+        """Rows of which an attacker may have pairs, the same under every defense."""
+        return pair_rows(
+            self.prepared.pieces,
+            self.prepared.piece_ids,
+            self.attacked,
+            space=self.scene.embedder.space,
+            sample_seed=self.scene.grid.sample_seed,
+        )
+
+    @cached_property
     def attacked(self) -> NDArray[np.int64]:
         """Rows of the attacked pieces."""
         return sample_attacked(
@@ -131,10 +158,7 @@ class Stage:
     def released(self, defense_text: str, secret_seed: int) -> Released:
         """Return what the defense releases; only the latest one is kept."""
         key = (defense_text, secret_seed)
-        if self._released is None or self._released[0] != key:
-            self._released = None
-            self._released = (key, self._release(*key))
-        return self._released[1]
+        return self._released.get(key, lambda: self._release(*key))
 
     def _release(self, defense_text: str, secret_seed: int) -> Released:
         secret = Secret.from_seed(secret_seed)
@@ -151,7 +175,7 @@ class Stage:
     def stolen(self, defense_text: str, secret_seed: int) -> Stolen:
         """Return the release of the defense as an attacker finds it."""
         released = self.released(defense_text, secret_seed)
-        grid, embedder = self.scene.grid, self.scene.embedder
+        embedder = self.scene.embedder
         return Stolen(
             registry=self._registry,
             context=self._context,
@@ -161,12 +185,10 @@ class Stage:
             space=embedder.space,
             clean=self.documents,
             released=released.documents,
-            texts=self.prepared.pieces,
             ids=self.prepared.piece_ids,
-            attacked=self.attacked,
+            known=lambda: self.known,
             public=self.public,
             ask=lambda texts: self._cache.vectors(embedder, texts, "document"),
-            sample_seed=grid.sample_seed,
         )
 
     def adapted(self, defense_text: str, secret_seed: int, threat: Threat) -> Adapted:
@@ -175,11 +197,10 @@ class Stage:
         Raises:
             Skipped: it can do nothing with it.
         """
-        key = (defense_text, secret_seed, threat)
-        if self._adapted is None or self._adapted[0] != key:
-            self._adapted = None
-            self._adapted = (key, self.stolen(defense_text, secret_seed).adapted(threat))
-        return self._adapted[1]
+        return self._adapted.get(
+            (defense_text, secret_seed, threat),
+            lambda: self.stolen(defense_text, secret_seed).adapted(threat),
+        )
 
     def ranking(self, released: Released) -> tuple[dict[str, list[str]], float]:
         """Return the first ten documents of each query, best first, and the tie rate.
@@ -215,20 +236,19 @@ class Stage:
 
         The same for every attack, so only the latest is kept.
         """
-        key = (defense_text, secret_seed, threat)
-        if self._exposed is None or self._exposed[0] != key:
-            attacked = self.attacked_texts()
-            scores = exposure_scores(
-                lifted,
-                self.documents,
-                self.attacked,
-                keys=tie_keys(self.prepared.piece_ids, TIE_SEED),
-                labels=attacked["labels"],
-                documents=attacked["documents"],
-                device=self._context.device,
-            )
-            self._exposed = (key, scores)
-        return self._exposed[1]
+        return self._exposed.get((defense_text, secret_seed, threat), lambda: self._expose(lifted))
+
+    def _expose(self, lifted: Vectors) -> PerText:
+        attacked = self.attacked_texts()
+        return exposure_scores(
+            lifted,
+            self.documents,
+            self.attacked,
+            keys=tie_keys(self.prepared.piece_ids, TIE_SEED),
+            labels=attacked["labels"],
+            documents=attacked["documents"],
+            device=self._context.device,
+        )
 
     def attacked_texts(self) -> dict[str, Any]:
         """Return what samples list of the attacked pieces: ids, documents, texts, names, labels."""

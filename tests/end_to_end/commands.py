@@ -78,3 +78,14 @@ def run_process(*arguments: object, cache: Path) -> Finished:
         command(*arguments), env=environment(cache), capture_output=True, text=True, check=False
     )
     return Finished(done.returncode, done.stdout, done.stderr)
+
+
+def train_tiny(
+    attack: str, texts: Path, embedder: str, *more: object, steps: int, cache: Path
+) -> None:
+    """Train an attack for a moment, in a process of its own."""
+    done = run_process(
+        "train", attack, "--texts", texts, "--embedder", embedder, "--steps", steps, "--size",
+        "tiny", "--device", "cpu", *more, cache=cache,
+    )  # fmt: skip
+    assert done.status == 0, done.err

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from end_to_end.commands import Finished, Invoke, run_process, write_beir
+from end_to_end.commands import Finished, Invoke, train_tiny, write_beir
 
 
 @pytest.fixture(scope="session")
@@ -71,11 +71,7 @@ def invoke(
 def trained(cache: Path, texts_file: Path) -> None:
     """Checkpoints of nearest and bow in the session's cache."""
     for name in ("nearest", "bow"):
-        done = run_process(
-            "train", name, "--texts", texts_file, "--embedder", "hashed", "--steps", 40, "--size",
-            "tiny", "--device", "cpu", cache=cache,
-        )  # fmt: skip
-        assert done.status == 0, done.err
+        train_tiny(name, texts_file, "hashed", steps=40, cache=cache)
 
 
 @pytest.fixture

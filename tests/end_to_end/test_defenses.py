@@ -18,7 +18,7 @@ from end_to_end.commands import (
     Invoke,
     environment,
     refused,
-    run_process,
+    train_tiny,
     write_beir,
 )
 
@@ -72,11 +72,7 @@ def embedder(public: Path, own_cache: Path) -> str:
     """LSA in 256 dimensions, with attacks trained for it."""
     spelled = f"lsa:{public}"
     for attack, steps in (("nearest", 30), ("bow", 150)):
-        done = run_process(
-            "train", attack, "--texts", public, "--embedder", spelled, "--steps", steps, "--size",
-            "tiny", "--device", "cpu", "--no-ngrams", cache=own_cache,
-        )  # fmt: skip
-        assert done.status == 0, done.err
+        train_tiny(attack, public, spelled, "--no-ngrams", steps=steps, cache=own_cache)
     return spelled
 
 

@@ -8,10 +8,11 @@ from typing import TypeAlias
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 
 from clouds import cloud
 from v2t_bench import hookimpl
-from v2t_bench.adaptation import Stolen
+from v2t_bench.adaptation import Stolen, pair_rows
 from v2t_bench.composition import build_defense
 from v2t_bench.contracts import BuildContext, Defense, Recipe, Role, Secret, Space, Vectors
 from v2t_bench.errors import Skipped
@@ -74,14 +75,18 @@ def steal(known: Registry, context: BuildContext) -> Steal:
             space=SPACE,
             clean=clean,
             released=defense.protect(clean, role="document", ids=texts),
-            texts=texts,
             ids=texts,
-            attacked=np.arange(ATTACKED),
+            known=lambda: known_rows(texts),
             public=others,
             ask=lambda asked: np.stack([public[int(text.split()[1])] for text in asked]),
         )
 
     return stolen
+
+
+def known_rows(texts: list[str], space: Space = SPACE) -> NDArray[np.int64]:
+    ids = [f"own {row}" for row in range(N)]
+    return pair_rows(texts, ids, np.arange(ATTACKED), space=space, sample_seed=0)
 
 
 def restored_cosine(stolen: Stolen, threat: str) -> float:
@@ -156,11 +161,9 @@ def test_more_pairs_hold_the_fewer_ones_and_no_attacked_text(steal: Steal) -> No
 
 def test_a_text_the_embedder_cannot_tell_from_an_attacked_one_is_no_pair(steal: Steal) -> None:
     stolen = steal("noise:0.1")
-    blind = replace(
-        stolen,
-        space=replace(SPACE, blind_to=("case",)),
-        texts=[*stolen.texts[:-ATTACKED], *(text.upper() for text in stolen.texts[:ATTACKED])],
-    )
+    texts = [*stolen.ids[:-ATTACKED], *(text.upper() for text in stolen.ids[:ATTACKED])]
+    space = replace(SPACE, blind_to=("case",))
+    blind = replace(stolen, space=space, known=lambda: known_rows(texts, space))
     rows = blind._pairs(N - 2 * ATTACKED)
     assert rows.max() < N - ATTACKED
     with pytest.raises(Skipped, match=f"{N} pairs are more than the {N - 2 * ATTACKED} distinct"):
@@ -176,7 +179,7 @@ def test_without_pairs_two_clouds_are_laid_upon_each_other(steal: Steal) -> None
 
 def test_the_owners_service_answers_a_text_alike_in_any_company(steal: Steal) -> None:
     stolen = steal("noise:0.3")
-    whole = stolen.answered(stolen.clean[:6], stolen.texts[:6], "document")
-    again = stolen.answered(stolen.clean[2:4], stolen.texts[2:4], "document")
+    whole = stolen.answered(stolen.clean[:6], stolen.ids[:6], "document")
+    again = stolen.answered(stolen.clean[2:4], stolen.ids[2:4], "document")
     np.testing.assert_array_equal(again, whole[2:4])
     assert np.abs(whole - stolen.released[:6]).max() > 0.1  # other draws than the collection's

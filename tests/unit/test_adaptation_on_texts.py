@@ -50,9 +50,8 @@ def test_denoising_reads_more_words_through_noise_of_005(
         space=embedder.space,
         clean=clean,
         released=defense.protect(clean, role="document", ids=ids),
-        texts=attacked,
         ids=ids,
-        attacked=np.arange(len(attacked)),
+        known=lambda: np.array([], np.int64),
         public=public,
         ask=lambda texts: cache.vectors(embedder, texts, "document"),
     )

@@ -105,8 +105,16 @@ def test_the_boards_use_these_numbers_of_pairs() -> None:
 
 @pytest.mark.parametrize(
     "pairs",
-    ["", ",pairs=", ",pairs=3", ",pairs=-1", ",pairs=1.5", ",pairs=１２８", f",pairs={'9' * 5000}"],
-)  # noqa: RUF001 - a digit of no number here
+    [
+        "",
+        ",pairs=",
+        ",pairs=3",
+        ",pairs=-1",
+        ",pairs=1.5",
+        ",pairs=\uff11\uff12\uff18",
+        f",pairs={'9' * 5000}",
+    ],
+)
 def test_a_number_of_pairs_that_is_none_or_too_small_is_refused(pairs: str) -> None:
     with pytest.raises((BadParameter, BadSpelling), match=r"pairs=P|expected"):
         parse_threat(f"adaptive:align{pairs}")

@@ -7,7 +7,8 @@ of them, and what is left over is explained by ridge regression where that helps
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections import defaultdict
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -39,9 +40,6 @@ class Chosen:
     cosine: float
 
 
-Fit = Callable[[Vectors, Vectors], AffineMap]
-
-
 def fit_pairs(x: Vectors, y: Vectors) -> Chosen:
     """Return the best map from ``x`` (n, d') to ``y`` (n, d), rows that belong together.
 
@@ -58,48 +56,48 @@ def fit_pairs(x: Vectors, y: Vectors) -> Chosen:
         )
     if not (np.isfinite(x).all() and np.isfinite(y).all()):
         raise BadInput("a pair holds NaN or infinity; expected finite vectors")
-    kinds = dict(_kinds(x.shape[1] == y.shape[1]))
-    scores = {kind: _held_out(fit, x, y) for kind, fit in kinds.items()}
-    best = max(scores, key=lambda kind: scores[kind])
-    return Chosen(kinds[best](x, y), best, scores[best])
+    cosines = _held_out(x, y)
+    best = max(cosines, key=lambda kind: cosines[kind])
+    found = next(candidate for kind, candidate in _maps(x, y) if kind == best)
+    return Chosen(found, best, cosines[best])
 
 
-def _kinds(square: bool) -> Iterator[tuple[str, Fit]]:
-    """Yield the kinds of maps, simplest first: of equals the first is chosen."""
-    bases: dict[str, Fit] = {"rotation": fit_procrustes}
-    if square:
-        bases = {"scale": fit_scale, "permutation": fit_permutation, **bases}
-    yield from bases.items()
-    yield "ridge", lambda x, y: fit_linear(x, y)[0]
-    for name, base in bases.items():
-        yield f"{name}+ridge", _with_ridge(base)
+def _maps(x: Vectors, y: Vectors) -> Iterator[tuple[str, AffineMap]]:
+    """Yield a map of every kind, simplest first: of equals the first is chosen."""
+    plain: dict[str, AffineMap] = {}
+    if x.shape[1] == y.shape[1]:
+        plain |= {"scale": fit_scale(x, y), "permutation": fit_permutation(x, y)}
+    plain["rotation"] = fit_procrustes(x, y)
+    yield from plain.items()
+    yield "ridge", fit_linear(x, y)[0]
+    for kind, first in plain.items():
+        yield f"{kind}+ridge", _with_ridge(first, x, y)
 
 
-def _with_ridge(base: Fit) -> Fit:
-    """Return a fit whose map is that of ``base`` and the ridge regression of what it leaves."""
-
-    def fit(x: Vectors, y: Vectors) -> AffineMap:
-        first = base(x, y)
-        left = (y - first.apply(x)).astype(np.float32)
-        rest, _ = fit_linear(x, left)
-        offset = first.offset - first.centre @ first.matrix
-        offset = offset + rest.offset - rest.centre @ rest.matrix
-        zero = np.zeros_like(first.centre)
-        return AffineMap(centre=zero, matrix=first.matrix + rest.matrix, offset=offset)
-
-    return fit
+def _with_ridge(first: AffineMap, x: Vectors, y: Vectors) -> AffineMap:
+    """Return the map that adds to ``first`` the ridge regression of what it leaves over."""
+    left = (y - first.apply(x)).astype(np.float32)
+    rest, _ = fit_linear(x, left)
+    offset = first.offset - first.centre @ first.matrix
+    offset = offset + rest.offset - rest.centre @ rest.matrix
+    zero = np.zeros_like(first.centre)
+    return AffineMap(centre=zero, matrix=first.matrix + rest.matrix, offset=offset)
 
 
-def _held_out(fit: Fit, x: Vectors, y: Vectors) -> float:
-    """Return the mean cosine of mapped and true vectors over pairs that were not fitted."""
-    found: list[Array] = []
+def _held_out(x: Vectors, y: Vectors) -> dict[str, float]:
+    """Return each kind's mean cosine of mapped and true vectors over pairs that were not fitted."""
+    found: dict[str, list[Array]] = defaultdict(list)
+    judged = 0
     for fold in range(FOLDS):
         out = np.arange(len(x)) % FOLDS == fold
-        mapped = fit(x[~out], y[~out]).apply(x[out])
-        found.append((unit(mapped.astype(np.float64)) * unit(y[out].astype(np.float64))).sum(1))
-        if sum(map(len, found)) >= ENOUGH:
+        truth = unit(y[out].astype(np.float64))
+        for kind, candidate in _maps(x[~out], y[~out]):
+            mapped = unit(candidate.apply(x[out]).astype(np.float64))
+            found[kind].append((mapped * truth).sum(1))
+        judged += len(truth)
+        if judged >= ENOUGH:
             break
-    return float(np.concatenate(found).mean())
+    return {kind: float(np.concatenate(cosines).mean()) for kind, cosines in found.items()}
 
 
 def fit_scale(x: Vectors, y: Vectors) -> AffineMap:

@@ -10,7 +10,7 @@ import click
 from v2t_bench.cli.printing import print_table
 
 if TYPE_CHECKING:
-    from v2t_bench.matrix import Scene
+    from v2t_bench.cells import Scene
     from v2t_bench.store import Store
     from v2t_bench.training import Lesson
     from v2t_bench.vectors import VectorCache

@@ -22,9 +22,9 @@ from v2t_bench.cli.options import (
 )
 
 if TYPE_CHECKING:
+    from v2t_bench.cells import Scene
     from v2t_bench.harness import Outcome
     from v2t_bench.leaderboard.rows import Row
-    from v2t_bench.matrix import Scene
 
 
 @click.command("run", short_help="Measure combinations.")
@@ -172,10 +172,11 @@ def command(**given: Any) -> None:
     v2t-bench run --attack vec2text --defense noise:0.01
     v2t-bench run --dataset beir:./scifact --attack all --defense noise:0.01 --defense noise:0.05
     """  # noqa: D301 - click's marker for a paragraph it must not wrap
+    from v2t_bench.cells import Grid
     from v2t_bench.cli.text_files import read_all
     from v2t_bench.harness import Harness
     from v2t_bench.leaderboard.stored import write_board
-    from v2t_bench.matrix import Grid, Planner
+    from v2t_bench.matrix import Planner
     from v2t_bench.registry import discover
     from v2t_bench.store import Store
     from v2t_bench.vectors import VectorCache

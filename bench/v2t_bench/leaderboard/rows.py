@@ -42,7 +42,7 @@ def leaderboard_rows(results: Iterable[Result]) -> list[Row]:
     """
     by_id = {result.cell_id: result for result in results}
     leakages = [result for result in by_id.values() if result.kind == "leakage"]
-    adaptive = {_setting(result) for result in leakages if _knows_defense(result)}
+    adaptive = {setting_of(result) for result in leakages if _knows_defense(result)}
     nearest = _nearest(leakages)
     rows = [_row(result, by_id, adaptive, nearest) for result in leakages]
     rows += [_opaque(result, by_id) for result in by_id.values() if result.facts.get("opaque")]
@@ -58,7 +58,8 @@ _ORDER = ("corpus", "track", "max_tokens", "embedder", "defense", "seeds", "thre
           "oracle", "pairs", "n_texts", "cell_id")  # fmt: skip
 
 
-def _setting(result: Result) -> tuple[Any, ...]:
+def setting_of(result: Result) -> tuple[Any, ...]:
+    """Return what decides what is released; the defense stands last."""
     labels = result.labels
     return tuple(
         labels[key]
@@ -66,13 +67,17 @@ def _setting(result: Result) -> tuple[Any, ...]:
     )
 
 
+def sample_of(result: Result) -> tuple[Any, ...]:
+    """Return what decides which texts are attacked, beside the setting."""
+    return tuple(result.identity.get(key) for key in ("n_texts", "sample_seed", "limit"))
+
+
 def _released(result: Result) -> tuple[Any, ...]:
     """What two rows have in common whose attacks were given the same vectors."""
     labels = result.labels
-    attacked = tuple(result.identity.get(key) for key in ("n_texts", "sample_seed", "limit"))
     pairs = labels.get("pairs") if labels["threat"] == ALIGN else None
     threat = (labels["threat"], labels["oracle"], pairs)
-    return (*_setting(result), labels["seeds"], *threat, *attacked)
+    return (*setting_of(result), labels["seeds"], *threat, *sample_of(result))
 
 
 def _nearest(leakages: Iterable[Result]) -> dict[tuple[Any, ...], float]:
@@ -145,7 +150,7 @@ def _row(
     row["headroom"] = headroom
     defended = labels["defense"] != UNDEFENDED
     if defended:
-        row["has_adaptive"] = _setting(leakage) in adaptive
+        row["has_adaptive"] = setting_of(leakage) in adaptive
     flags = _own_flags(leakage)
     if headroom is not None and headroom < MIN_HEADROOM:
         flags.append("weak-attack")

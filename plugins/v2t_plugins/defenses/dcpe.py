@@ -10,14 +10,15 @@ import numpy as np
 from v2t_bench import hookimpl
 from v2t_bench.contracts import Defense, KeyFile, Recipe, Role, Secret, Vectors
 from v2t_bench.errors import BadParameter
-from v2t_plugins.defenses.directions import balls
+from v2t_plugins.defenses.directions import normal_and, unit_rows
+from v2t_plugins.defenses.keyed import Keyed
 from v2t_plugins.defenses.scale import factor
 
 LARGEST = 100.0
 
 
 @dataclass(frozen=True, kw_only=True)
-class DistanceComparisonPreserving(Defense):
+class DistanceComparisonPreserving(Keyed):
     """``s x + p``, (n, d), with a secret number s and p drawn evenly from a ball.
 
     The ball's radius is ``s beta / 4``, so that ``|x - y| < |x - z| - beta`` implies the same
@@ -37,8 +38,6 @@ class DistanceComparisonPreserving(Defense):
     key: KeyFile | None = None
     secret: Secret
 
-    keyed = True
-    on = "both"
     similarity = "euclidean"
 
     def __post_init__(self) -> None:
@@ -46,15 +45,13 @@ class DistanceComparisonPreserving(Defense):
         if not 0 <= self.beta <= 1e9:
             raise BadParameter(f"dcpe: beta is {self.beta}; expected a number from 0 to 1e9")
 
-    @property
-    def stochastic(self) -> bool:
-        """Whether the seed decides the number and the draws."""
-        return self.key is None
-
     def protect(self, vectors: Vectors, *, role: Role, ids: Sequence[str]) -> Vectors:
         """Return scaled and perturbed vectors, (n, d)."""
         n, d = vectors.shape
-        directions, uniform = balls(self.secret, "dcpe", (n, d), role, ids)
+        drawn, uniform = normal_and(
+            np.random.Generator.random, self.secret, "dcpe", (n, d), role, ids
+        )
+        directions = unit_rows(drawn)
         # The share of a ball within a radius is that radius to the power of d.
         radii = self.beta / 4 * uniform ** (1 / d)
         directions *= radii[:, None].astype(np.float32)

@@ -1,8 +1,8 @@
-"""Directions drawn evenly, and vectors scaled to them."""
+"""What is drawn evenly from all directions, and vectors scaled to their direction."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,15 +18,30 @@ def unit_rows(vectors: Vectors) -> Vectors:
     return unit
 
 
-def balls(
-    secret: Secret, purpose: str, shape: tuple[int, int], role: Role, ids: Sequence[str]
+def normal_and(
+    number: Callable[[np.random.Generator], float],
+    secret: Secret,
+    purpose: str,
+    shape: tuple[int, int],
+    role: Role,
+    ids: Sequence[str],
 ) -> tuple[Vectors, NDArray[np.float64]]:
-    """Return for each id a direction drawn evenly, (n, d), and a uniform number, (n,).
+    """Return for each id standard normal draws, (n, d), and a ``number`` drawn after them, (n,).
 
     Both depend on the secret, the purpose, the role and the id alone.
     """
-    drawn, uniform = np.empty(shape, np.float32), np.empty(shape[0])
+    drawn, numbers = np.empty(shape, np.float32), np.empty(shape[0])
     for row, generator in enumerate(secret.generators(purpose, role, ids)):
         generator.standard_normal(out=drawn[row], dtype=np.float32)
-        uniform[row] = generator.random()
-    return unit_rows(drawn), uniform
+        numbers[row] = number(generator)
+    return drawn, numbers
+
+
+def orthonormal(generator: np.random.Generator, dim: int, k: int) -> NDArray[np.float64]:
+    """Return ``k`` orthonormal columns, even among all, (dim, k); with k = dim a rotation.
+
+    Without the signs of R's diagonal they would not be even (Stewart 1980, Mezzadri 2007).
+    """
+    q, r = np.linalg.qr(generator.standard_normal((dim, k)))
+    columns: NDArray[np.float64] = q * np.where(np.diag(r) < 0, -1.0, 1.0)
+    return columns

@@ -10,7 +10,7 @@ import numpy as np
 from v2t_bench import hookimpl
 from v2t_bench.contracts import Defense, Recipe, Role, Secret, Vectors
 from v2t_bench.errors import BadParameter
-from v2t_plugins.defenses.directions import unit_rows
+from v2t_plugins.defenses.directions import normal_and, unit_rows
 from v2t_plugins.defenses.sides import Side, leaves_alone
 
 
@@ -55,11 +55,11 @@ class Laplace(Defense):
         if leaves_alone(self.on, role):
             return vectors.copy()
         n, d = vectors.shape
-        drawn, radii = np.empty((n, d), np.float32), np.empty(n)
-        for row, generator in enumerate(self.secret.generators("laplace", role, ids)):
-            generator.standard_normal(out=drawn[row], dtype=np.float32)
-            # For unit epsilon, so that another epsilon scales the same draw.
-            radii[row] = generator.standard_gamma(d)
+        # For unit epsilon, so that another epsilon scales the same draw.
+        drawn, radii = normal_and(
+            lambda generator: generator.standard_gamma(d),
+            self.secret, "laplace", (n, d), role, ids,
+        )  # fmt: skip
         noise = unit_rows(drawn)
         noise *= (radii / self.epsilon)[:, None].astype(np.float32)
         noise += vectors

@@ -9,10 +9,11 @@ import numpy as np
 
 from v2t_bench import hookimpl
 from v2t_bench.contracts import Defense, KeyFile, Recipe, Role, Secret, Vectors
+from v2t_plugins.defenses.keyed import Keyed
 
 
 @dataclass(frozen=True, kw_only=True)
-class Permute(Defense):
+class Permute(Keyed):
     """The coordinates of every vector in one order that the secret decides, (n, d).
 
     Every product, cosine and distance stays what it was. A handful of pairs of a vector and
@@ -26,15 +27,7 @@ class Permute(Defense):
     key: KeyFile | None = None
     secret: Secret
 
-    keyed = True
-    on = "both"
-    similarity = None
     keeps = ("cosine", "dot", "euclidean", "hamming")
-
-    @property
-    def stochastic(self) -> bool:
-        """Whether the seed decides the order."""
-        return self.key is None
 
     def gives_unit(self, unit: bool) -> bool:
         """Return whether they had length 1."""

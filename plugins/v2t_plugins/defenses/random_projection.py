@@ -12,6 +12,7 @@ import numpy as np
 from v2t_bench import hookimpl
 from v2t_bench.contracts import Defense, Recipe, Vectors
 from v2t_bench.errors import BadParameter
+from v2t_plugins.defenses.directions import orthonormal
 from v2t_plugins.defenses.projection import Matrix, Projection
 
 
@@ -43,10 +44,8 @@ class RandomProjection(Projection):
         dim = vectors.shape[1]
         drawn_for = f"{self.name} seed {self.seed} from {dim} to {self.k}"
         number = int.from_bytes(hashlib.sha256(drawn_for.encode()).digest(), "little")
-        normal = np.random.Generator(np.random.PCG64(number)).standard_normal((dim, self.k))
-        q, r = np.linalg.qr(normal)
-        # Without the signs of R's diagonal they would not be uniform (Mezzadri 2007).
-        matrix: Matrix = q * np.where(np.diag(r) < 0, -1.0, 1.0) * np.sqrt(dim / self.k)
+        generator = np.random.Generator(np.random.PCG64(number))
+        matrix: Matrix = orthonormal(generator, dim, self.k) * np.sqrt(dim / self.k)
         return matrix
 
 

@@ -10,11 +10,13 @@ import numpy as np
 
 from v2t_bench import hookimpl
 from v2t_bench.contracts import Defense, KeyFile, Recipe, Role, Secret, Vectors
+from v2t_plugins.defenses.directions import orthonormal
 from v2t_plugins.defenses.fitting import chunks
+from v2t_plugins.defenses.keyed import Keyed
 
 
 @dataclass(frozen=True, kw_only=True)
-class Rotate(Defense):
+class Rotate(Keyed):
     """``x Q``, (n, d), with an orthogonal matrix Q drawn evenly by the secret.
 
     Every product, cosine and distance stays what it was. Nobody can undo it without the
@@ -29,15 +31,7 @@ class Rotate(Defense):
     key: KeyFile | None = None
     secret: Secret
 
-    keyed = True
-    on = "both"
-    similarity = None
     keeps = ("cosine", "dot", "euclidean")
-
-    @property
-    def stochastic(self) -> bool:
-        """Whether the seed decides the rotation."""
-        return self.key is None
 
     def gives_unit(self, unit: bool) -> bool:
         """Return whether they had length 1."""
@@ -54,10 +48,9 @@ class Rotate(Defense):
 
 @lru_cache(maxsize=4)
 def rotation(secret: Secret, dim: int) -> Vectors:
-    """Return the orthogonal matrix of a secret, (d, d): even over all of them (Stewart 1980)."""
-    square = secret.generator("rotate", str(dim)).standard_normal((dim, dim))
-    q, r = np.linalg.qr(square)
-    turn: Vectors = (q * np.where(np.diag(r) < 0, -1.0, 1.0)).astype(np.float32)
+    """Return the orthogonal matrix of a secret, (d, d), even over all of them."""
+    generator = secret.generator("rotate", str(dim))
+    turn: Vectors = orthonormal(generator, dim, dim).astype(np.float32)
     turn.setflags(write=False)
     return turn
 

@@ -11,10 +11,11 @@ import numpy as np
 from v2t_bench import hookimpl
 from v2t_bench.contracts import Defense, KeyFile, Recipe, Role, Secret, Vectors
 from v2t_bench.errors import BadParameter
+from v2t_plugins.defenses.keyed import Keyed
 
 
 @dataclass(frozen=True, kw_only=True)
-class Scale(Defense):
+class Scale(Keyed):
     """``c x``, (n, d), with a secret number c of either sign.
 
     |c| is drawn from 1/largest to largest, its logarithm evenly. Rankings stay what they were,
@@ -31,20 +32,12 @@ class Scale(Defense):
     key: KeyFile | None = None
     secret: Secret
 
-    keyed = True
-    on = "both"
-    similarity = None
     keeps = ("cosine", "dot", "euclidean")
 
     def __post_init__(self) -> None:
         """Refuse what is no range."""
         if not 1 <= self.largest <= 1e9:
             raise BadParameter(f"scale: largest is {self.largest}; expected a number from 1 to 1e9")
-
-    @property
-    def stochastic(self) -> bool:
-        """Whether the seed decides the number."""
-        return self.key is None
 
     @property
     def factor(self) -> float:

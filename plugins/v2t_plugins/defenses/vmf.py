@@ -11,7 +11,7 @@ import numpy as np
 from v2t_bench import hookimpl
 from v2t_bench.contracts import Defense, Recipe, Role, Secret, Vectors
 from v2t_bench.errors import BadInput, BadParameter
-from v2t_plugins.defenses.directions import unit_rows
+from v2t_plugins.defenses.directions import normal_and, unit_rows
 from v2t_plugins.defenses.sides import Side, leaves_alone
 
 # How far a length may be from 1: float16 vectors of 1,536 dimensions are within 0.0005.
@@ -76,11 +76,8 @@ class VonMisesFisher(Defense):
             return vectors.copy()
         _check_lengths(vectors, role, ids)
         n, d = vectors.shape
-        drawn, cosines = np.empty((n, d), np.float32), np.empty(n)
         draw = Cosine(self.epsilon, d)
-        for row, generator in enumerate(self.secret.generators("vmf", role, ids)):
-            generator.standard_normal(out=drawn[row], dtype=np.float32)
-            cosines[row] = draw(generator)
+        drawn, cosines = normal_and(draw, self.secret, "vmf", (n, d), role, ids)
         # What is left of an even direction across x is even across x.
         drawn -= np.einsum("nd,nd->n", drawn, vectors)[:, None] * vectors
         across = unit_rows(drawn)
