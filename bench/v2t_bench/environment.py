@@ -12,6 +12,7 @@ from typing import Any
 from v2t_bench.errors import BadParameter
 
 CACHE_VARIABLE = "V2T_BENCH_CACHE"
+DATA_VARIABLE = "V2T_BENCH_DATA_DIR"
 
 _RECORDED = (
     "v2t-bench", "torch", "transformers", "sentence-transformers", "tokenizers", "accelerate",
@@ -27,6 +28,12 @@ def cache_folder() -> Path:
     from platformdirs import user_cache_path
 
     return user_cache_path("v2t-bench")
+
+
+def data_folder() -> Path:
+    """Return where collections are kept; ``V2T_BENCH_DATA_DIR`` overrides it."""
+    override = os.environ.get(DATA_VARIABLE)
+    return Path(override).expanduser() if override else cache_folder() / "data"
 
 
 def resolve_device(wanted: str) -> str:

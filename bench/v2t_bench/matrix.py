@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from v2t_bench.cast import Cast
@@ -17,6 +17,7 @@ from v2t_bench.composition import build_defense, canonical_defense, check_dimens
 from v2t_bench.contracts import BuildContext, Defense, Embedder, Secret
 from v2t_bench.corpora import open_corpora
 from v2t_bench.corpora.records import Corpus
+from v2t_bench.corpora.sources import Sources
 from v2t_bench.errors import BadParameter, MissingCheckpoint
 from v2t_bench.nesting import check_space
 from v2t_bench.registry import Registry
@@ -53,12 +54,14 @@ class Planner:
         context: Builds embedders and defenses.
         shelves: Folders in whose subfolders checkpoints lie; the first takes the demo's.
         public: Texts that attackers have besides; for demo corpora their training texts.
+        sources: Where collections are.
     """
 
     registry: Registry
     context: BuildContext
     shelves: Sequence[Path]
     public: Sequence[str] = ()
+    sources: Sources = field(default_factory=Sources)
 
     def plan(self, grid: Grid) -> list[Scene]:
         """Return the scenes of the grid, in the order asked for.
@@ -76,7 +79,7 @@ class Planner:
         built = self._defenses((UNDEFENDED, *grid.defenses))
         named = {canonical_defense(self.registry, d) for d in grid.defenses if d != "all"}
         threats, insists = _threats(grid.threats)
-        corpora = _distinct([c for name in grid.datasets for c in open_corpora(name)])
+        corpora = _distinct([c for name in grid.datasets for c in open_corpora(name, self.sources)])
         known = Shelves.open(self.shelves, self.registry)
         scenes, missing = [], []
         embedders = {

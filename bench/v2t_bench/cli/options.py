@@ -13,6 +13,7 @@ import click
 
 if TYPE_CHECKING:
     from v2t_bench.contracts import BuildContext
+    from v2t_bench.corpora.sources import Sources
     from v2t_bench.registry import Registry
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -54,6 +55,23 @@ def machine_options(function: F) -> F:
     ):  # fmt: skip
         function = option(function)
     return function
+
+
+def data_dir_option(function: F) -> F:
+    """Add ``--data-dir``, of verbs that open collections."""
+    return click.option(
+        "--data-dir", type=click.Path(path_type=Path, file_okay=False),
+        help="Where collections are, and are fetched to; default: V2T_BENCH_DATA_DIR or a folder "
+        "in the cache folder.",
+    )(function)  # fmt: skip
+
+
+def make_sources(data_dir: Path | None, *, offline: bool) -> Sources:
+    """Return where collections are."""
+    from v2t_bench.corpora.sources import Sources
+    from v2t_bench.environment import data_folder
+
+    return Sources(data_dir=data_dir or data_folder(), offline=offline, tell=tell)
 
 
 def fast_oracle_option(function: F) -> F:

@@ -9,7 +9,14 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from v2t_bench.cli.options import MACHINE, machine_options, make_context, tell
+from v2t_bench.cli.options import (
+    MACHINE,
+    data_dir_option,
+    machine_options,
+    make_context,
+    make_sources,
+    tell,
+)
 
 if TYPE_CHECKING:
     from v2t_bench.checkpoints import CheckpointRecord
@@ -30,6 +37,7 @@ if TYPE_CHECKING:
     help="Cuts the documents of --dataset; default: the one CHECKPOINT was trained for.",
 )
 @click.option("--json", "as_json", is_flag=True, help="Print JSON instead of a table.")
+@data_dir_option
 @machine_options
 def command(**given: Any) -> None:
     """Tell how much of other texts was in the text that CHECKPOINT was trained on.
@@ -97,9 +105,10 @@ def _lists(
     from v2t_bench.registry import discover
     from v2t_bench.texts import cut
 
-    corpora = open_corpora(given["dataset"], with_training=False)
     registry = discover()
     context = make_context(registry, **{key: given[key] for key in MACHINE})
+    sources = make_sources(given["data_dir"], offline=context.offline)
+    corpora = open_corpora(given["dataset"], sources, with_training=False)
     spelled = given["embedder"] or record.embedder
     embedder: Embedder = registry.build("embedders", spelled, context)
     if embedder.space != space_of(record.space):

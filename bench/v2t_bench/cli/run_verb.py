@@ -13,9 +13,11 @@ from v2t_bench.cli.grid_file import read_grid_file
 from v2t_bench.cli.options import (
     MACHINE,
     EmbeddingProgress,
+    data_dir_option,
     fast_oracle_option,
     machine_options,
     make_context,
+    make_sources,
     open_cache,
     takes_effect,
     tell,
@@ -23,8 +25,10 @@ from v2t_bench.cli.options import (
 
 if TYPE_CHECKING:
     from v2t_bench.cells import Scene
+    from v2t_bench.contracts import BuildContext
     from v2t_bench.harness import Outcome
     from v2t_bench.leaderboard.rows import Row
+    from v2t_bench.registry import Registry
 
 
 @click.command("run", short_help="Measure combinations.")
@@ -160,6 +164,7 @@ if TYPE_CHECKING:
     "cells that are finished are not run again for it.",
 )
 @click.option("--json", "as_json", is_flag=True, help="Print rows as JSON instead of a table.")
+@data_dir_option
 @fast_oracle_option
 @machine_options
 def command(**given: Any) -> None:
@@ -172,11 +177,8 @@ def command(**given: Any) -> None:
     v2t-bench run --attack vec2text --defense noise:0.01
     v2t-bench run --dataset beir:./scifact --attack all --defense noise:0.01 --defense noise:0.05
     """  # noqa: D301 - click's marker for a paragraph it must not wrap
-    from v2t_bench.cells import Grid
-    from v2t_bench.cli.text_files import read_all
     from v2t_bench.harness import Harness
     from v2t_bench.leaderboard.stored import write_board
-    from v2t_bench.matrix import Planner
     from v2t_bench.registry import discover
     from v2t_bench.store import Store
     from v2t_bench.vectors import VectorCache
@@ -184,14 +186,7 @@ def command(**given: Any) -> None:
     registry = discover()
     context = make_context(registry, **{key: given[key] for key in MACHINE})
     cache = open_cache(given["cache_dir"])
-    grid_keys = ("datasets", "embedders", "attacks", "defenses", "threats", "seeds", "track",
-                 "max_tokens", "n_texts", "sample_seed", "limit")  # fmt: skip
-    fast_oracle = takes_effect(given["fast_oracle"], context.device)
-    grid = Grid(**{key: given[key] for key in grid_keys}, fast_oracle=fast_oracle)
-    shelves = [cache / "checkpoints", *given["checkpoints"]]
-    public = read_all(given["public"], given["n_public"], "with", tell) if given["public"] else ()
-    planner = Planner(registry=registry, context=context, shelves=shelves, public=public)
-    scenes = planner.plan(grid)
+    scenes = _plan(given, registry, context, cache)
     vectors = VectorCache(cache / "vectors", EmbeddingProgress())
     store = Store(given["output"])
     for line in dict.fromkeys(line for scene in scenes for line in scene.notices):
@@ -221,6 +216,28 @@ def command(**given: Any) -> None:
     _report(outcomes, rows, as_json=given["as_json"], path=store.folder / "leaderboard.csv")
     if any(outcome.status == "failed" for outcome in outcomes):
         raise click.exceptions.Exit(EXIT_FAILED)
+
+
+def _plan(
+    given: dict[str, Any], registry: Registry, context: BuildContext, cache: Path
+) -> list[Scene]:
+    """Return the scenes that the options ask for."""
+    from v2t_bench.cells import Grid
+    from v2t_bench.cli.text_files import read_all
+    from v2t_bench.matrix import Planner
+
+    grid_keys = ("datasets", "embedders", "attacks", "defenses", "threats", "seeds", "track",
+                 "max_tokens", "n_texts", "sample_seed", "limit")  # fmt: skip
+    fast_oracle = takes_effect(given["fast_oracle"], context.device)
+    public = read_all(given["public"], given["n_public"], "with", tell) if given["public"] else ()
+    planner = Planner(
+        registry=registry,
+        context=context,
+        shelves=[cache / "checkpoints", *given["checkpoints"]],
+        public=public,
+        sources=make_sources(given["data_dir"], offline=context.offline),
+    )
+    return planner.plan(Grid(**{key: given[key] for key in grid_keys}, fast_oracle=fast_oracle))
 
 
 class _Counter:

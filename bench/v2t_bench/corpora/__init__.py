@@ -8,6 +8,7 @@ from pathlib import Path
 from v2t_bench.corpora.beir import read_beir
 from v2t_bench.corpora.demo import DEMO_NAMES, demo_corpus
 from v2t_bench.corpora.records import Corpus
+from v2t_bench.corpora.sources import Sources
 from v2t_bench.errors import BadParameter, UnknownComponent
 
 DEMO = "demo"
@@ -28,11 +29,14 @@ def known_datasets() -> list[tuple[str, str]]:
     return list(SUMMARIES.items())
 
 
-def open_corpora(spelling: str, *, with_training: bool = True) -> tuple[Corpus, ...]:
+def open_corpora(
+    spelling: str, sources: Sources | None = None, *, with_training: bool = True
+) -> tuple[Corpus, ...]:
     """Return the collections that ``spelling`` names.
 
     Args:
         spelling: One of `known_datasets`.
+        sources: Where collections are; default: in the cache folder, fetched where they are not.
         with_training: Whether generated collections come with their training texts, which
             take longer to write than the documents.
 

@@ -7,25 +7,26 @@ KeyError or IndexError that names no line. A test compares the two on good folde
 
 from __future__ import annotations
 
-import csv
+from array import array
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from hashlib import blake2b
 from pathlib import Path
 from typing import Any
 
-from v2t_bench.corpora.records import Corpus, Document
-from v2t_bench.errors import BadInput, EmptyJudgements
+import numpy as np
+
+from v2t_bench.corpora.judgements import check_fit, read_judgements
+from v2t_bench.corpora.records import Corpus, Document, PackedDocuments
+from v2t_bench.errors import BadInput
 from v2t_bench.lines import check_encodable, json_type, parse_record, read_lines, text_field
 from v2t_bench.scoring.names import Name
 
 LAYOUT = "a BEIR folder holds corpus.jsonl, queries.jsonl and qrels/<split>.tsv, each perhaps .gz"
-HEADER = ("query-id", "corpus-id", "score")
 
 # Their queries are documents of the corpus under the same id, so BEIR leaves a query's own
 # id out of its ranking (ignore_identical_ids); in other collections equal ids mean nothing.
 QUERIES_ARE_DOCUMENTS = frozenset({"arguana", "quora"})
-
-Judgements = dict[str, dict[str, int]]
 
 
 def read_beir(folder: Path, *, split: str = "test", name: str | None = None) -> Corpus:
@@ -47,32 +48,37 @@ def read_beir(folder: Path, *, split: str = "test", name: str | None = None) -> 
         EmptyJudgements: no query has a grade above 0.
     """
     folder_name = folder.resolve().name
-    notices: list[str] = []
-    about = _About()
-    documents = _documents(_present(folder, "corpus.jsonl"), notices, about)
+    corpus_path = _present(folder, "corpus.jsonl")
     queries_path = _present(folder, "queries.jsonl")
-    queries = dict(_texts_by_id(queries_path, "query"))
     qrels_path = _qrels_path(folder, split)
-    judgements = _judgements(qrels_path, queries, queries_path, notices)
-    _check_fit(judgements, documents, qrels_path, notices)
+    notices: list[str] = []
+    queries = {key: text.text for key, text in _texts_by_id(queries_path, "query")}
+    judgements = read_judgements(qrels_path, queries, queries_path, notices)
+    about = _About(judged={document for grades in judgements.values() for document in grades})
+    documents = PackedDocuments(
+        record for _, record in _texts_by_id(corpus_path, "document", about)
+    )
+    if not documents:
+        raise BadInput(f"{corpus_path}: holds no documents; expected one JSON object a line")
+    check_fit(judgements, about.found, qrels_path, notices)
     unjudged = len(queries) - len(judgements)
     if unjudged:
         notices.append(f"queries without judgements in split {split}, left out: {unjudged}")
-    judged = {query: queries[query].text for query in judgements}
+    judged = {query: queries[query] for query in judgements}
     n_blank = sum(not text.strip() for text in judged.values())
     if n_blank:
         notices.append(f"blank judged queries, kept: {n_blank}")
     return Corpus(
         name=f"beir:{folder_name}" if name is None else name,
         split=split,
-        documents=tuple(documents.values()),
+        documents=documents,
         queries=judged,
         judgements=judgements,
         names=about.names,
         labels=about.labels,
         queries_are_documents=folder_name.lower() in QUERIES_ARE_DOCUMENTS,
         redistributable=False,
-        notices=tuple(notices),
+        notices=(*about.notices(), *notices),
     )
 
 
@@ -99,55 +105,89 @@ def _qrels_path(folder: Path, split: str) -> Path:
     return _present(qrels, f"{split}.tsv")
 
 
-@dataclass(frozen=True)
+@dataclass(kw_only=True)
 class _About:
-    """What the metadata of documents says, by id: a person, a label."""
+    """What is learned of the documents while they are read.
 
+    Args:
+        judged: Ids of the documents that queries are judged by.
+        found: Those of them that are there.
+        names, labels: What the metadata says, by id: a person, a label.
+        n_blank: Documents without text.
+    """
+
+    judged: set[str]
+    found: set[str] = field(default_factory=set)
     names: dict[str, Name] = field(default_factory=dict)
     labels: dict[str, str] = field(default_factory=dict)
+    n_blank: int = 0
 
-    def note(self, key: str, metadata: object) -> None:
+    def note(self, document: Document, metadata: object) -> None:
+        """Take note of one document."""
+        key = document.id
+        if key in self.judged:
+            self.found.add(key)
+        self.n_blank += not document.content.strip()
         name, label = _name(metadata), _label(metadata)
         if name is not None:
             self.names[key] = name
         if label is not None:
             self.labels[key] = label
 
-
-def _documents(path: Path, notices: list[str], about: _About) -> dict[str, Document]:
-    """Return every document by its id, and note what its metadata says in ``about``."""
-    documents = dict(_texts_by_id(path, "document", about))
-    if not documents:
-        raise BadInput(f"{path}: holds no documents; expected one JSON object a line")
-    n_blank = sum(not document.content.strip() for document in documents.values())
-    if n_blank:
-        notices.append(f"blank documents, ranked but never attacked: {n_blank}")
-    if len(set(about.labels.values())) == 1:
-        notices.append(f"all {len(about.labels)} labels are the same, so none is inferred")
-    return documents
+    def notices(self) -> list[str]:
+        """Return what is odd about the documents, one line each."""
+        found = []
+        if self.n_blank:
+            found.append(f"blank documents, ranked but never attacked: {self.n_blank}")
+        if len(set(self.labels.values())) == 1:
+            found.append(f"all {len(self.labels)} labels are the same, so none is inferred")
+        return found
 
 
 def _texts_by_id(
     path: Path, what: str, about: _About | None = None
 ) -> Iterator[tuple[str, Document]]:
     """Yield id and texts of every line; a query is read as a document without a title."""
-    lines: dict[str, int] = {}
-    for number, line in read_lines(path):
-        if not line.strip():
-            continue
-        place = f"{path}:{number}"
-        record = parse_record(line, place)
-        key = _id(record, place)
-        if key in lines:
-            raise BadInput(
-                f"{place}: {what} id {key!r} already stands on line {lines[key]}; "
-                "expected every id once"
-            )
-        lines[key] = number
-        if about is not None:
-            about.note(key, record.get("metadata"))
+    hashes = array("Q")
+    for key, place, record in _records(path):
+        hashes.append(_hash(key))
         title = text_field(record, "title", place, optional=True) if what == "document" else ""
-        yield key, Document(key, title, text_field(record, "text", place))
+        document = Document(key, title, text_field(record, "text", place))
+        if about is not None:
+            about.note(document, record.get("metadata"))
+        yield key, document
+    _refuse_twins(path, what, hashes)
+
+
+def _records(path: Path) -> Iterator[tuple[str, str, dict[str, Any]]]:
+    """Yield the id, the place and the fields of every line that is not blank."""
+    for number, line in read_lines(path):
+        if line.strip():
+            place = f"{path}:{number}"
+            record = parse_record(line, place)
+            yield _id(record, place), place, record
+
+
+def _hash(key: str) -> int:
+    return int.from_bytes(blake2b(key.encode(), digest_size=8).digest(), "little")
+
+
+def _refuse_twins(path: Path, what: str, hashes: array[int]) -> None:
+    """Refuse a file in which an id stands twice; its ids are given as hashes, which are short."""
+    values, counts = np.unique(np.frombuffer(hashes, np.uint64), return_counts=True)
+    suspects = set(values[counts > 1].tolist())
+    if not suspects:
+        return
+    places: dict[str, str] = {}
+    for key, place, _ in _records(path):
+        if _hash(key) not in suspects:
+            continue
+        if key in places:
+            first = places[key].rpartition(":")[2]
+            raise BadInput(
+                f"{place}: {what} id {key!r} already stands on line {first}; expected every id once"
+            )
+        places[key] = place
 
 
 def _name(metadata: object) -> Name | None:
@@ -182,105 +222,3 @@ def _id(record: Mapping[str, Any], place: str) -> str:
         raise BadInput(f"{place}: field '_id' is blank; expected a string with something in it")
     check_encodable(value, f"{place}: field '_id'")
     return value
-
-
-def _judgements(
-    path: Path, queries: Mapping[str, object], queries_path: Path, notices: list[str]
-) -> Judgements:
-    """Return query id to document id to grade."""
-    judgements: Judgements = {}
-    n_rows = n_negative = n_changed = 0
-    for place, (query, document, grade_text) in _rows(path):
-        grade = _grade(grade_text, place)
-        if query not in queries:
-            raise BadInput(
-                f"{place}: query {query!r} is not in {queries_path.name}; "
-                "expected every judged query there"
-            )
-        n_negative += grade < 0
-        grade = max(grade, 0)
-        grades = judgements.setdefault(query, {})
-        n_changed += grades.get(document, grade) != grade
-        grades[document] = grade
-        n_rows += 1
-    n_repeated = n_rows - sum(map(len, judgements.values()))
-    if n_repeated:
-        notices.append(
-            "judgements that stand more than once, the last one counted as in BEIR: "
-            f"{n_repeated} ({n_changed} with another grade)"
-        )
-    if n_negative:
-        notices.append(f"judgements below 0, read as 0 as trec_eval counts them: {n_negative}")
-    return judgements
-
-
-def _rows(path: Path) -> Iterator[tuple[str, list[str]]]:
-    """Yield the place and the three fields of every line after the header."""
-    lines = read_lines(path)
-    _, header = next(lines, (1, ""))
-    if tuple(header.strip().lower().replace("_", "-").split("\t")) != HEADER:
-        raise BadInput(
-            f"{path}:1: the header is {header[:60]!r}; expected {'<tab>'.join(HEADER)} "
-            "(without a header the first judgement would be lost)"
-        )
-    for number, line in lines:
-        if not line.strip():
-            continue
-        place = f"{path}:{number}"
-        fields = line.split("\t")
-        if '"' in line:
-            fields = _unquoted(line, place)
-        if len(fields) != len(HEADER):
-            hint = " (four are TREC's layout: drop the second)" if len(fields) == 4 else ""
-            raise BadInput(
-                f"{place}: has {len(fields)} columns; expected {len(HEADER)}, separated by tabs: "
-                f"{', '.join(HEADER)}{hint}"
-            )
-        yield place, fields
-
-
-def _unquoted(line: str, place: str) -> list[str]:
-    """Return the fields of a line in which one may be quoted, as csv writes it."""
-    try:
-        return next(csv.reader([line], delimiter="\t", strict=True))
-    except csv.Error as error:
-        raise BadInput(
-            f"{place}: a quoted column is malformed ({error}); quote it as csv does"
-        ) from error
-
-
-def _grade(text: str, place: str) -> int:
-    """Return the grade a column holds."""
-    try:
-        return int(text)
-    except ValueError as error:
-        raise BadInput(
-            f"{place}: grade {text[:40]!r} is not an integer; expected 0, 1 ..."
-        ) from error
-
-
-def _check_fit(
-    judgements: Judgements, documents: Mapping[str, object], path: Path, notices: list[str]
-) -> None:
-    """Refuse judgements that measure nothing, and tell of those that cannot be met."""
-    relevant = {
-        document for grades in judgements.values() for document, grade in grades.items() if grade
-    }
-    if not relevant:
-        raise EmptyJudgements(
-            f"{path}: none of the {len(judgements)} judged queries has a grade above 0, so NDCG "
-            "is not defined; expected a relevant document for one query at least"
-        )
-    if relevant.isdisjoint(documents):
-        raise BadInput(
-            f"{path}: none of the {len(relevant)} relevant documents is in the corpus (such as "
-            f"{min(relevant)!r}); expected judgements of this collection"
-        )
-    absent = [
-        query for query, grades in judgements.items() for key in grades if key not in documents
-    ]
-    if absent:
-        notices.append(
-            "judgements of documents that are not in the corpus, counted in the ideal ranking as "
-            f"in BEIR: {len(absent)} (of {len(set(absent))} queries)"
-        )
