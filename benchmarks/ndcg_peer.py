@@ -22,10 +22,10 @@ from v2t_bench.corpora.beir import read_beir
 from v2t_bench.corpora.records import Corpus
 from v2t_bench.environment import cache_folder
 from v2t_bench.errors import V2TError
+from v2t_bench.pieces import prepare
 from v2t_bench.registry import discover
 from v2t_bench.scoring.ndcg import ndcg_at_10
 from v2t_bench.search import tie_keys, tie_keys_trec, top_k
-from v2t_bench.texts import prepare
 from v2t_bench.vectors import VectorCache
 
 

@@ -19,12 +19,12 @@ from v2t_bench.contracts import BuildContext, Secret
 from v2t_bench.corpora.demo import demo_corpus
 from v2t_bench.harness import Harness
 from v2t_bench.matrix import Planner
+from v2t_bench.pieces import prepare, sample_attacked
 from v2t_bench.registry import Registry, discover
 from v2t_bench.scorecard import corpus_bleu, leakage_scores, per_text_scores, utility_scores
 from v2t_bench.scoring.ndcg import ndcg_at_10
 from v2t_bench.search import tie_keys, top_k
 from v2t_bench.store import Store
-from v2t_bench.texts import prepare, sample_attacked
 from v2t_bench.threat import Oracle
 from v2t_bench.vectors import VectorCache
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
+from hashlib import blake2b
 
 import numpy as np
 from numpy.typing import NDArray
@@ -185,7 +186,7 @@ class Stolen:
 def pair_rows(
     texts: Sequence[str],
     ids: Sequence[str],
-    attacked: NDArray[np.int64],
+    attacked: Collection[str],
     *,
     space: Space,
     sample_seed: int,
@@ -194,14 +195,18 @@ def pair_rows(
 
     None is an attacked text, nor one that the space cannot tell from it, and none stands twice.
     """
-    seen = [space.normalize_text(text) for text in texts]
-    taken = {seen[row] for row in attacked}
-    rows: list[int] = []
-    for row in order_by_hash(ids, f"pairs {sample_seed}"):
-        if seen[row] not in taken:
-            taken.add(seen[row])
-            rows.append(row)
-    return np.array(rows, np.int64)
+
+    def seen(text: str) -> int:
+        # Of millions of texts only a number each is kept.
+        digest = blake2b(space.normalize_text(text).encode("utf-8", "surrogatepass"), digest_size=8)
+        return int.from_bytes(digest.digest(), "little", signed=True)
+
+    known = np.fromiter(map(seen, texts), np.int64, count=len(texts))
+    order = np.array(order_by_hash(ids, f"pairs {sample_seed}"), np.int64)
+    _, firsts = np.unique(known[order], return_index=True)
+    rows = order[np.sort(firsts)]
+    taken = np.array([seen(text) for text in attacked], np.int64)
+    return rows[~np.isin(known[rows], taken)]
 
 
 def _is_plain(value: object) -> bool:

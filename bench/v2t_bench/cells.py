@@ -10,10 +10,10 @@ from typing import Any
 
 from v2t_bench.contracts import Embedder
 from v2t_bench.corpora.records import Corpus
+from v2t_bench.pieces import Track
 from v2t_bench.resolution import Resolved
 from v2t_bench.results import CellKind, cell_id
 from v2t_bench.spelling import Spelling
-from v2t_bench.texts import Track
 from v2t_bench.threat import Threat
 from v2t_bench.training import Lesson
 

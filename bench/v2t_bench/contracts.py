@@ -493,7 +493,11 @@ def check_vectors(vectors: object, *, rows: int, who: str, dim: int | None = Non
         raise BrokenPromise(f"{who} returned shape {vectors.shape}; expected {expected}")
     if vectors.dtype != np.float32:
         raise BrokenPromise(f"{who} returned {vectors.dtype}; expected {expected}")
-    bad = ~np.isfinite(vectors).all(axis=1)
+    # In blocks: of a mapped array no more than one is in memory.
+    bad = np.zeros(rows, bool)
+    for start in range(0, rows, 65_536):
+        block = slice(start, start + 65_536)
+        bad[block] = ~np.isfinite(vectors[block]).all(axis=1)
     if bad.any():
         raise BrokenPromise(
             f"{who} returned NaN or infinity in {int(bad.sum())} of {rows} rows "

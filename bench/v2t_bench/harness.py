@@ -139,7 +139,7 @@ class Harness:
         started = time.monotonic()
         released = stage.released(cell.defense_text, cell.secret_seed)
         ranking, tie_rate = stage.ranking(released)
-        table, scores = score_retrieval(retrieval_table(ranking, stage.scene.corpus.judgements))
+        table, scores = score_retrieval(retrieval_table(ranking, stage.prepared.judgements))
         result = self._result(cell, stage, started).model_copy(
             update={
                 "scores": scores,
@@ -162,10 +162,10 @@ class Harness:
         attack = self._attack(cell, stage, attacks)
         released = stage.released(cell.defense_text, cell.secret_seed)
         adapted = stage.adapted(cell.defense_text, cell.secret_seed, threat)
-        restored = np.ascontiguousarray(adapted.restore(released.documents[stage.attacked]))
+        restored = np.ascontiguousarray(adapted.restore(released.attacked))
         embedder = stage.scene.embedder
         fast = ORACLE_ARITHMETIC in cell.identity
-        keep = partial(self.cache.vectors, embedder, fast=fast)
+        keep = partial(stage.cache.vectors, embedder, fast=fast)
         oracle = oracle_of(embedder, keep=keep, fast=fast, through=_door(cell, stage, adapted))
         label = cell.labels["attack"]
         guesses, traces = answers_of(attack, restored, oracle, traced=self.trace, who=label)
@@ -175,9 +175,9 @@ class Harness:
         table, scores = score_samples(
             samples_table(
                 guesses=guesses,
-                cosines=cosine_per_pair(guessed, stage.documents[stage.attacked]).tolist(),
+                cosines=cosine_per_pair(guessed, stage.targets).tolist(),
                 exposed={name: values.tolist() for name, values in exposed.items()},
-                **stage.attacked_texts(),
+                **stage.attacked.described(),
             ),
             embedder.space,
         )

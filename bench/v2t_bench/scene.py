@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, Generic, TypeVar
 
@@ -11,17 +10,20 @@ import numpy as np
 from numpy.typing import NDArray
 
 from v2t_bench.adaptation import Adapted, Stolen, pair_rows
+from v2t_bench.attacked import Attacked, attacked_elsewhere, attacked_pieces
 from v2t_bench.cells import Scene
-from v2t_bench.composition import build_defense, keeps_ranking
-from v2t_bench.contracts import BuildContext, Defense, Secret, Space, Vectors, check_vectors
+from v2t_bench.composition import build_defense
+from v2t_bench.contracts import BuildContext, Secret, Vectors
+from v2t_bench.corpora.records import ids_of
 from v2t_bench.exposure import exposure_scores
+from v2t_bench.pieces import Prepared, prepare
 from v2t_bench.registry import Registry
+from v2t_bench.releasing import Released, release
 from v2t_bench.scorecard import PerText
-from v2t_bench.scoring.names import Name
 from v2t_bench.scoring.ndcg import DEPTH
 from v2t_bench.search import tie_keys, top_k
 from v2t_bench.shown import shown_composition
-from v2t_bench.texts import Prepared, cut, prepare, sample_attacked
+from v2t_bench.texts import cut
 from v2t_bench.threat import Threat
 from v2t_bench.vectors import VectorCache
 
@@ -29,36 +31,6 @@ T = TypeVar("T")
 
 # Ties are broken the same way in every run, whatever its seeds.
 TIE_SEED = 0
-
-
-@dataclass(frozen=True)
-class Released:
-    """What leaves the owner under one defense.
-
-    Args:
-        defense: Fitted.
-        documents: (n, d'), a row a piece.
-        queries: (n_q, d').
-        snr_db: 10 log10 of clean power over the power of the change, of documents as they are
-            lifted; None where nothing can be lifted or nothing changed.
-    """
-
-    defense: Defense
-    documents: Vectors
-    queries: Vectors
-    snr_db: float | None
-
-    def signal(self, space: Space) -> dict[str, float | int | str | bool | None]:
-        """Return what is told of it whatever attacks it, as facts of a cell."""
-        dim = self.documents.shape[1]
-        return {
-            "released_dim": dim,
-            "bytes_per_vector": self.defense.bytes_per_vector(dim),
-            "snr_db": self.snr_db,
-            "similarity": self.defense.similarity or space.similarity,
-            "opaque": self.defense.opaque,
-            "ranking_kept": keeps_ranking(self.defense, space),
-        }
 
 
 class Latest(Generic[T]):
@@ -95,9 +67,9 @@ class Stage:
         tell: Callable[[str], None],
     ) -> None:
         self.scene = scene
+        self.cache = cache
         self._registry = registry
         self._context = context
-        self._cache = cache
         self._tell = tell
         self._released: Latest[Released] = Latest()
         self._exposed: Latest[PerText] = Latest()
@@ -115,19 +87,41 @@ class Stage:
     def documents(self) -> Vectors:
         """Clean vectors of every piece, (n, d)."""
         self._tell(f"{self.scene.corpus.name}: vectors of {len(self.prepared.pieces)} texts")
-        return self._cache.vectors(self.scene.embedder, self.prepared.pieces, "document")
+        return self.cache.vectors(self.scene.embedder, self.prepared.pieces, "document")
 
     @cached_property
     def queries(self) -> Vectors:
         """Clean vectors of every judged query, (n_q, d)."""
-        return self._cache.vectors(self.scene.embedder, self.prepared.queries, "query")
+        return self.cache.vectors(self.scene.embedder, self.prepared.queries, "query")
+
+    @cached_property
+    def attacked(self) -> Attacked:
+        """The texts that are attacked."""
+        corpus, grid, n_texts = self.scene.corpus, self.scene.grid, self.scene.n_texts
+        if not corpus.attacked:
+            return attacked_pieces(corpus, self.prepared, n_texts, grid.sample_seed)
+        return attacked_elsewhere(
+            corpus,
+            self.scene.embedder,
+            track=grid.track,
+            max_tokens=grid.max_tokens,
+            n_texts=n_texts,
+            seed=grid.sample_seed,
+        )
+
+    @cached_property
+    def targets(self) -> Vectors:
+        """Clean vectors of the attacked texts, (n_a, d)."""
+        if self.attacked.rows is not None:
+            return np.ascontiguousarray(self.documents[self.attacked.rows])
+        return self.cache.vectors(self.scene.embedder, self.attacked.texts, "document")
 
     @cached_property
     def public(self) -> list[str]:
         """Texts that attackers have besides, cut as those they attack, each once; none of those."""
         texts = cut(self.scene.embedder, self.scene.public, self.scene.grid.max_tokens).texts
         seen_as = self.scene.embedder.space.normalize_text
-        attacked = {seen_as(self.prepared.pieces[row]) for row in self.attacked}
+        attacked = {seen_as(text) for text in self.attacked.texts}
         distinct = list(dict.fromkeys(text for text in texts if text.strip()))
         kept = [text for text in distinct if seen_as(text) not in attacked]
         if len(kept) < len(distinct):
@@ -140,19 +134,9 @@ class Stage:
         return pair_rows(
             self.prepared.pieces,
             self.prepared.piece_ids,
-            self.attacked,
+            self.attacked.texts,
             space=self.scene.embedder.space,
             sample_seed=self.scene.grid.sample_seed,
-        )
-
-    @cached_property
-    def attacked(self) -> NDArray[np.int64]:
-        """Rows of the attacked pieces."""
-        return sample_attacked(
-            self.prepared,
-            self.scene.corpus.fingerprint,
-            self.scene.n_texts,
-            self.scene.grid.sample_seed,
         )
 
     def released(self, defense_text: str, secret_seed: int) -> Released:
@@ -163,14 +147,18 @@ class Stage:
     def _release(self, defense_text: str, secret_seed: int) -> Released:
         secret = Secret.from_seed(secret_seed)
         defense = build_defense(self._registry, defense_text, self._context, secret)
-        defense = defense.fit(self.documents)
-        documents = defense.protect(self.documents, role="document", ids=self.prepared.piece_ids)
-        queries = defense.protect(self.queries, role="query", ids=self.prepared.query_ids)
-        documents = check_vectors(documents, rows=len(self.documents), who=defense_text)
-        queries = check_vectors(
-            queries, rows=len(self.queries), dim=documents.shape[1], who=defense_text
+        return release(
+            defense.fit(self.documents),
+            documents=self.documents,
+            document_ids=self.prepared.piece_ids,
+            queries=self.queries,
+            query_ids=self.prepared.query_ids,
+            attacked_rows=self.attacked.rows,
+            attacked=lambda: self.targets,
+            attacked_ids=self.attacked.ids,
+            who=defense_text,
+            folder=self.cache.folder,
         )
-        return Released(defense, documents, queries, _snr_db(self.documents, documents, defense))
 
     def stolen(self, defense_text: str, secret_seed: int) -> Stolen:
         """Return the release of the defense as an attacker finds it."""
@@ -188,7 +176,7 @@ class Stage:
             ids=self.prepared.piece_ids,
             known=lambda: self.known,
             public=self.public,
-            ask=lambda texts: self._cache.vectors(embedder, texts, "document"),
+            ask=lambda texts: self.cache.vectors(embedder, texts, "document"),
         )
 
     def adapted(self, defense_text: str, secret_seed: int, threat: Threat) -> Adapted:
@@ -208,7 +196,7 @@ class Stage:
         A document scores as its best piece.
         """
         prepared, corpus = self.prepared, self.scene.corpus
-        ids = [document.id for document in corpus.documents]
+        ids = ids_of(corpus.documents)
         owner = prepared.owner
         # Ten documents, and the query's own if it is one, lie among so many pieces.
         most = int(np.bincount(owner, minlength=1).max()) if len(owner) else 1
@@ -223,7 +211,7 @@ class Stage:
         )
         ranking: dict[str, list[str]] = {}
         for query, row in zip(prepared.query_ids, hits.indices, strict=True):
-            found = dict.fromkeys(ids[owner[piece]] for piece in row if piece >= 0)
+            found = dict.fromkeys(ids[int(owner[piece])] for piece in row if piece >= 0)
             if corpus.queries_are_documents:
                 found.pop(query, None)
             ranking[query] = list(found)[:DEPTH]
@@ -239,32 +227,15 @@ class Stage:
         return self._exposed.get((defense_text, secret_seed, threat), lambda: self._expose(lifted))
 
     def _expose(self, lifted: Vectors) -> PerText:
-        attacked = self.attacked_texts()
         return exposure_scores(
             lifted,
             self.documents,
-            self.attacked,
+            self.attacked.rows,
             keys=tie_keys(self.prepared.piece_ids, TIE_SEED),
-            labels=attacked["labels"],
-            documents=attacked["documents"],
+            labels=self.attacked.labels,
+            documents=self.attacked.documents,
             device=self._context.device,
         )
-
-    def attacked_texts(self) -> dict[str, Any]:
-        """Return what samples list of the attacked pieces: ids, documents, texts, names, labels."""
-        prepared, corpus = self.prepared, self.scene.corpus
-        owners = [corpus.documents[prepared.owner[row]].id for row in self.attacked]
-        texts = [prepared.pieces[row] for row in self.attacked]
-        return {
-            "ids": [prepared.piece_ids[row] for row in self.attacked],
-            "documents": owners,
-            "texts": texts,
-            "names": [
-                _if_there(corpus.names.get(owner), text)
-                for owner, text in zip(owners, texts, strict=True)
-            ],
-            "labels": [corpus.labels.get(owner) for owner in owners],
-        }
 
 
 def _piece_keys(document_keys: NDArray[np.uint64], owner: NDArray[np.int64]) -> NDArray[np.uint64]:
@@ -273,19 +244,3 @@ def _piece_keys(document_keys: NDArray[np.uint64], owner: NDArray[np.int64]) -> 
     keys = np.empty(len(owner), np.uint64)
     keys[order] = np.arange(len(owner), dtype=np.uint64)
     return keys
-
-
-def _if_there(name: Name | None, text: str) -> Name | None:
-    """Return the name if the text as it was cut still holds it."""
-    return name if name is not None and f"{name.first} {name.last}" in text else None
-
-
-def _snr_db(clean: Vectors, released: Vectors, defense: Defense) -> float | None:
-    """Return the power of what was over that of the change, once lifted, in dB."""
-    lifted = defense.lift(released)
-    if lifted is None or lifted.shape != clean.shape or not len(clean):
-        return None
-    changed = float(np.square(lifted - clean, dtype=np.float64).sum())
-    if changed == 0:
-        return None
-    return 10 * float(np.log10(np.square(clean, dtype=np.float64).sum() / changed))

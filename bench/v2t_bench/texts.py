@@ -1,4 +1,4 @@
-"""Cut texts to the tokens an embedder keeps, and draw those that are attacked.
+"""Cut texts to the tokens an embedder keeps.
 
 A text is cut at a character offset and never decoded from token ids, so what is left is
 a piece of the original, in its own spelling.
@@ -6,24 +6,15 @@ a piece of the original, in its own spelling.
 
 from __future__ import annotations
 
-import hashlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal, TypeAlias, get_args
-
-import numpy as np
-from numpy.typing import NDArray
+from itertools import islice
+from typing import TypeAlias
 
 from v2t_bench.contracts import Embedder
 from v2t_bench.errors import BadParameter
 
-if TYPE_CHECKING:
-    from v2t_bench.corpora.records import Corpus
-
-Track: TypeAlias = Literal["cut", "chunks"]
 Spans: TypeAlias = list[tuple[int, int]]
-
-TRACKS: tuple[Track, ...] = get_args(Track)
 
 BATCH = 1024
 """Texts tokenised at a time: their spans are Python objects, some 100 bytes a token."""
@@ -35,29 +26,6 @@ class Cut:
 
     texts: list[str]
     n_cut: int
-
-
-@dataclass(frozen=True, kw_only=True, eq=False)
-class Prepared:
-    """The pieces of text of one corpus that are embedded.
-
-    Args:
-        piece_ids: One for each piece, no two equal.
-        pieces: Pieces of documents, in the order of the corpus.
-        owner: Position in the corpus of the document each piece is from, (n,).
-        query_ids: As in the corpus.
-        queries: Cut to the same length.
-        n_cut_documents: Documents that were longer than one piece.
-        n_cut_queries: Queries that were longer.
-    """
-
-    piece_ids: tuple[str, ...]
-    pieces: tuple[str, ...]
-    owner: NDArray[np.int64]
-    query_ids: tuple[str, ...]
-    queries: tuple[str, ...]
-    n_cut_documents: int
-    n_cut_queries: int
 
 
 def cut(embedder: Embedder, texts: Sequence[str], max_tokens: int) -> Cut:
@@ -73,7 +41,7 @@ def cut(embedder: Embedder, texts: Sequence[str], max_tokens: int) -> Cut:
     """
     budget = _budget(embedder, max_tokens)
     kept: list[str] = []
-    for batch in _batches(texts):
+    for batch in batches(texts):
         kept += _fitting(embedder, batch, embedder.token_spans(batch), budget)
     n_cut = sum(text != left for text, left in zip(texts, kept, strict=True))
     return Cut(texts=kept, n_cut=n_cut)
@@ -91,80 +59,9 @@ def chunks(embedder: Embedder, texts: Sequence[str], max_tokens: int) -> list[li
     """
     budget = _budget(embedder, max_tokens)
     found: list[list[str]] = []
-    for batch in _batches(texts):
+    for batch in batches(texts):
         found += _split(embedder, batch, budget)
     return found
-
-
-def prepare(corpus: Corpus, embedder: Embedder, *, track: Track, max_tokens: int) -> Prepared:
-    """Return what is embedded of ``corpus``: one piece a document, or all of its pieces.
-
-    On the track ``cut`` a piece has the id of its document; on ``chunks`` the id of the
-    document, ``#`` and a number from 0. If that were the id of a document, ``##`` stands
-    there, and so on. A blank document is one blank piece on both: it can still be ranked.
-
-    Raises:
-        BadParameter: as for `cut`, or there is no such track.
-    """
-    contents = [document.content for document in corpus.documents]
-    ids = [document.id for document in corpus.documents]
-    if track == "cut":
-        shortened = cut(embedder, contents, max_tokens)
-        pieces, piece_ids, owner = shortened.texts, ids, list(range(len(ids)))
-        n_cut_documents = shortened.n_cut
-    elif track == "chunks":
-        split = chunks(embedder, contents, max_tokens)
-        parts = [found or [content] for found, content in zip(split, contents, strict=True)]
-        pieces = [piece for found in parts for piece in found]
-        owner = [index for index, found in enumerate(parts) for _ in found]
-        piece_ids = _piece_ids(ids, [len(found) for found in parts])
-        n_cut_documents = sum(len(found) > 1 for found in parts)
-    else:
-        raise BadParameter(f"there is no track {track!r}; expected one of {', '.join(TRACKS)}")
-    queries = cut(embedder, list(corpus.queries.values()), max_tokens)
-    return Prepared(
-        piece_ids=tuple(piece_ids),
-        pieces=tuple(pieces),
-        owner=np.array(owner, dtype=np.int64),
-        query_ids=tuple(corpus.queries),
-        queries=tuple(queries.texts),
-        n_cut_documents=n_cut_documents,
-        n_cut_queries=queries.n_cut,
-    )
-
-
-def sample_attacked(
-    prepared: Prepared, corpus_fingerprint: str, n_texts: int, seed: int
-) -> NDArray[np.int64]:
-    """Return the positions of the pieces that are attacked, (n,), in the order drawn.
-
-    The order depends on seed, fingerprint and piece ids alone, so the sample of a smaller
-    ``n_texts`` is the start of that of a larger one. Blank pieces are left out, and of
-    equal ones all but the first drawn; n is less than ``n_texts`` where no more are left.
-
-    Raises:
-        BadParameter: ``n_texts`` is below 1.
-    """
-    if n_texts < 1:
-        raise BadParameter(f"n_texts={n_texts} attacks no text; give 1 or more")
-    start = hashlib.sha256(f"v2t-bench sample {seed} {corpus_fingerprint} ".encode())
-    drawn: dict[str, int] = {}
-    for _, position in sorted(
-        (_digest(start, name), position) for position, name in enumerate(prepared.piece_ids)
-    ):
-        piece = prepared.pieces[position]
-        if piece.strip():
-            drawn.setdefault(piece, position)
-        if len(drawn) == n_texts:
-            break
-    return np.fromiter(drawn.values(), dtype=np.int64, count=len(drawn))
-
-
-def _digest(start: hashlib._Hash, name: str) -> bytes:
-    """Return the sha256 of what ``start`` was fed, and then ``name``."""
-    digest = start.copy()
-    digest.update(name.encode())
-    return digest.digest()
 
 
 def _budget(embedder: Embedder, max_tokens: int) -> int:
@@ -186,10 +83,11 @@ def _budget(embedder: Embedder, max_tokens: int) -> int:
     return max_tokens - special
 
 
-def _batches(texts: Sequence[str]) -> Iterator[list[str]]:
+def batches(texts: Iterable[str]) -> Iterator[list[str]]:
     """Yield the texts in order, `BATCH` at a time."""
-    for start in range(0, len(texts), BATCH):
-        yield list(texts[start : start + BATCH])
+    rest = iter(texts)
+    while batch := list(islice(rest, BATCH)):
+        yield batch
 
 
 def _fitting(
@@ -267,19 +165,3 @@ def _first_after(spans: Spans, first: int, position: int) -> int:
     while first < len(spans) and spans[first][1] <= position:
         first += 1
     return first
-
-
-def _piece_ids(ids: Sequence[str], counts: Sequence[int]) -> list[str]:
-    """Return an id for each of ``counts`` pieces of each document."""
-    taken = set(ids)
-    separator = "#"
-    while True:
-        # What follows the last # is the number, so two pieces never share an id.
-        named = [
-            f"{name}{separator}{number}"
-            for name, count in zip(ids, counts, strict=True)
-            for number in range(count)
-        ]
-        if taken.isdisjoint(named):
-            return named
-        separator += "#"

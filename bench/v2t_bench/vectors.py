@@ -7,9 +7,6 @@ compared on read; a shard that is damaged is embedded again.
 
 from __future__ import annotations
 
-import hashlib
-import json
-import logging
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from dataclasses import asdict
@@ -18,17 +15,16 @@ from pathlib import Path
 
 import numpy as np
 
-from v2t_bench.canonical import canonical_json, content_hash, hash_texts, replacing
+from v2t_bench.canonical import canonical_json, content_hash, hash_texts
 from v2t_bench.contracts import Embedder, Role, Vectors, check_vectors
-from v2t_bench.errors import CorruptArtifact
+from v2t_bench.shards import SHARD_ROWS, Shards
 from v2t_bench.texts import cut
 from v2t_bench.threat import Answer, Oracle
 
-log = logging.getLogger(__name__)
-
-# Small enough that a kill costs seconds, large enough that sorting by length still pays.
-SHARD_ROWS = 1024
 KEY_VERSION = 1
+
+MAPPED_ROWS = 131_072
+"""Of 384 dimensions 200 MB, which may as well lie in memory."""
 
 Progress = Callable[[int, int], None]
 
@@ -76,11 +72,12 @@ class VectorCache:
     """Vectors by content: space, role and texts.
 
     Args:
-        folder: Where shards are kept; made when first needed.
+        folder: Where they are kept; made when first needed. None: nowhere, as of texts of which
+            nothing may outlive the run.
         progress: Called with (texts done, texts in all) after every shard that was embedded.
     """
 
-    def __init__(self, folder: Path, progress: Progress | None = None) -> None:
+    def __init__(self, folder: Path | None, progress: Progress | None = None) -> None:
         self.folder = folder
         self.progress = progress
 
@@ -89,38 +86,50 @@ class VectorCache:
     ) -> Vectors:
         """Return the vectors of ``texts``, (n, d), embedding only what is not stored yet.
 
+        Those of more than `MAPPED_ROWS` texts are read from disk where they are used: they are
+        put together in one file, which is mapped.
+
         ``fast`` embeds in bfloat16; such vectors are kept apart from the others.
         """
-        key = self._key(embedder, texts, role, fast=fast)
         embed = partial(embed_fast, embedder) if fast else embedder.embed
-        folder = self._folder(key)
-        shards: list[Vectors] = []
-        for start in range(0, len(texts), SHARD_ROWS):
+        n, dim = len(texts), embedder.dim
+        shards = self._shards(embedder, texts, role, fast=fast)
+        if shards is not None and n > MAPPED_ROWS:
+            joined = shards.joined(n, dim)
+            if joined is not None:
+                return joined
+        kept: list[Vectors] = []
+        for start in range(0, n, SHARD_ROWS):
             part = texts[start : start + SHARD_ROWS]
-            path = folder / f"{start // SHARD_ROWS:06d}.safetensors"
-            vectors = _read(path, key, len(part), embedder.dim)
+            vectors = None if shards is None else shards.read(start, len(part), dim)
             if vectors is None:
                 vectors = check_vectors(
-                    embed(part, role), rows=len(part), dim=embedder.dim, who="the embedder"
+                    embed(part, role), rows=len(part), dim=dim, who="the embedder"
                 )
-                folder.mkdir(parents=True, exist_ok=True)
-                _write(path, key, vectors)
+                if shards is not None:
+                    shards.write(start, vectors)
                 if self.progress is not None:
-                    self.progress(start + len(part), len(texts))
-            shards.append(vectors)
-        return np.concatenate(shards) if shards else np.empty((0, embedder.dim), np.float32)
+                    self.progress(start + len(part), n)
+            if shards is None or n <= MAPPED_ROWS:
+                kept.append(vectors)
+        if shards is not None and n > MAPPED_ROWS:
+            return shards.join(n, dim)
+        return np.concatenate(kept) if kept else np.empty((0, dim), np.float32)
 
     def missing(self, embedder: Embedder, texts: Sequence[str], role: Role) -> int:
         """Return how many of ``texts`` have no stored vector; damage is not looked for."""
-        folder = self._folder(self._key(embedder, texts, role))
-        return sum(
-            min(SHARD_ROWS, len(texts) - start)
-            for start in range(0, len(texts), SHARD_ROWS)
-            if not (folder / f"{start // SHARD_ROWS:06d}.safetensors").exists()
-        )
+        shards = self._shards(embedder, texts, role)
+        if shards is None:
+            return len(texts)
+        return 0 if shards.whole.exists() else shards.missing(len(texts))
 
-    def _folder(self, key: str) -> Path:
-        return self.folder / content_hash(key)
+    def _shards(
+        self, embedder: Embedder, texts: Sequence[str], role: Role, *, fast: bool = False
+    ) -> Shards | None:
+        if self.folder is None:
+            return None
+        key = self._key(embedder, texts, role, fast=fast)
+        return Shards(self.folder / content_hash(key), key)
 
     @staticmethod
     def _key(embedder: Embedder, texts: Sequence[str], role: Role, *, fast: bool = False) -> str:
@@ -136,43 +145,3 @@ class VectorCache:
                 "shard_rows": SHARD_ROWS,
             }
         )
-
-
-def _write(path: Path, key: str, vectors: Vectors) -> None:
-    from safetensors.numpy import save_file
-
-    header = {"key": key, "sha256": hashlib.sha256(vectors.tobytes()).hexdigest()}
-    with replacing(path) as temporary:
-        save_file({"vectors": np.ascontiguousarray(vectors)}, temporary, metadata=header)
-
-
-def _read(path: Path, key: str, rows: int, dim: int) -> Vectors | None:
-    """Return a stored shard, or None where there is none worth using."""
-    if not path.exists():
-        return None
-    try:
-        return read_shard(path, key, rows, dim)
-    except CorruptArtifact as error:
-        log.warning("%s; embedding these texts again", error)
-        return None
-
-
-def read_shard(path: Path, key: str, rows: int, dim: int) -> Vectors:
-    """Return the vectors of one shard, (rows, dim).
-
-    Raises:
-        CorruptArtifact: the file is damaged, or holds something else than ``key``.
-    """
-    from safetensors import SafetensorError, safe_open
-
-    try:
-        with safe_open(path, framework="numpy") as stored:
-            header = stored.metadata() or {}
-            vectors: Vectors = stored.get_tensor("vectors")
-    except (SafetensorError, OSError, json.JSONDecodeError) as error:
-        raise CorruptArtifact(f"cache file {path} is damaged ({error})") from error
-    if header.get("key") != key or vectors.shape != (rows, dim):
-        raise CorruptArtifact(f"cache file {path} holds other vectors than its name says")
-    if header.get("sha256") != hashlib.sha256(vectors.tobytes()).hexdigest():
-        raise CorruptArtifact(f"cache file {path} was changed after it was written")
-    return vectors

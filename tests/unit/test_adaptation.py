@@ -86,7 +86,7 @@ def steal(known: Registry, context: BuildContext) -> Steal:
 
 def known_rows(texts: list[str], space: Space = SPACE) -> NDArray[np.int64]:
     ids = [f"own {row}" for row in range(N)]
-    return pair_rows(texts, ids, np.arange(ATTACKED), space=space, sample_seed=0)
+    return pair_rows(texts, ids, texts[:ATTACKED], space=space, sample_seed=0)
 
 
 def restored_cosine(stolen: Stolen, threat: str) -> float:

@@ -1,11 +1,13 @@
 """Which pieces of a corpus are embedded, and which of them are attacked."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from v2t_bench.corpora.records import Corpus, Document
 from v2t_bench.errors import BadParameter
-from v2t_bench.texts import Prepared, Track, prepare, sample_attacked
+from v2t_bench.pieces import Prepared, Track, prepare, sample_attacked
 from v2t_plugins.embedders.hashed import Hashed
 
 QUERY = "who built the old mill"
@@ -20,8 +22,8 @@ def test_the_cut_track_has_one_piece_a_document_under_its_own_id() -> None:
     prepared = prepare(
         corpus_of(("b", "one two three four"), ("a", "")), Hashed(), track="cut", max_tokens=3
     )
-    assert prepared.piece_ids == ("b", "a")
-    assert prepared.pieces == ("one two three", "")
+    assert tuple(prepared.piece_ids) == ("b", "a")
+    assert tuple(prepared.pieces) == ("one two three", "")
     assert prepared.owner.tolist() == [0, 1]
     assert (prepared.n_cut_documents, prepared.n_cut_queries) == (1, 1)
 
@@ -33,8 +35,8 @@ def test_the_chunks_track_numbers_the_pieces_of_each_document() -> None:
         track="chunks",
         max_tokens=3,
     )
-    assert prepared.piece_ids == ("b#0", "b#1", "a#0")
-    assert prepared.pieces == ("one two three", "four", "five")
+    assert tuple(prepared.piece_ids) == ("b#0", "b#1", "a#0")
+    assert tuple(prepared.pieces) == ("one two three", "four", "five")
     assert prepared.owner.tolist() == [0, 0, 1]
     assert prepared.n_cut_documents == 1
 
@@ -49,7 +51,7 @@ def test_queries_are_cut_on_both_tracks(track: Track) -> None:
 def test_a_blank_document_is_still_one_piece(track: Track) -> None:
     prepared = prepare(corpus_of(("a", "one"), ("b", " ")), Hashed(), track=track, max_tokens=3)
     assert prepared.owner.tolist() == [0, 1]
-    assert prepared.pieces == ("one", "")
+    assert tuple(prepared.pieces) == ("one", "")
 
 
 def test_an_unknown_track_is_refused() -> None:
@@ -97,3 +99,46 @@ def test_another_seed_or_corpus_draws_another_sample(fingerprint: str, seed: int
 def test_a_sample_of_nothing_is_refused() -> None:
     with pytest.raises(BadParameter, match="n_texts=0"):
         sample_attacked(a_hundred_pieces(), "f", 0, 0)
+
+
+def known_item_corpus(n: int = 6) -> Corpus:
+    documents = tuple(
+        Document(f"d{i}", "", " ".join(f"w{i}x{j}" for j in range(2 * i))) for i in range(n)
+    )
+    return Corpus("items", "all", documents, {}, {}, known_item=True)
+
+
+@pytest.mark.parametrize("track", ["cut", "chunks"])
+def test_what_follows_the_first_piece_asks_for_its_document(track: Track) -> None:
+    prepared = prepare(known_item_corpus(), Hashed(), track=track, max_tokens=3)
+    # Two pieces of three words, and more: documents of 8 and of 10 words.
+    asked = dict(zip(prepared.query_ids, prepared.queries, strict=True))
+    assert asked == {"d4": "w4x3 w4x4 w4x5", "d5": "w5x3 w5x4 w5x5"}
+    assert prepared.judgements == {"d4": {"d4": 1}, "d5": {"d5": 1}}
+
+
+def test_the_piece_that_asks_is_not_ranked() -> None:
+    prepared = prepare(known_item_corpus(), Hashed(), track="chunks", max_tokens=3)
+    assert "w4x3 w4x4 w4x5" not in list(prepared.pieces)
+    ids = [name for name in prepared.piece_ids if name.startswith("d4")]
+    assert ids == ["d4#0", "d4#2"]
+    assert [name for name in prepared.piece_ids if name.startswith("d3")] == ["d3#0", "d3#1"]
+    assert np.bincount(prepared.owner).tolist() == [1, 1, 2, 2, 2, 3]
+
+
+def test_which_known_items_are_asked_for_does_not_depend_on_their_order(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("v2t_bench.pieces.KNOWN_ITEM_QUERIES", 5)
+    corpus = known_item_corpus(30)
+    turned = replace(corpus, documents=corpus.documents[::-1], content_hash=corpus.fingerprint)
+    asked = prepare(corpus, Hashed(), track="cut", max_tokens=3).query_ids
+    assert len(asked) == 5
+    assert prepare(turned, Hashed(), track="cut", max_tokens=3).query_ids == asked
+
+
+def test_a_piece_that_may_not_be_attacked_is_not_drawn() -> None:
+    prepared = a_hundred_pieces()
+    drawn = sample_attacked(prepared, "f", 20, 0, may_be=lambda position: position % 2 == 0)
+    assert len(drawn) == 20
+    assert not (drawn % 2).any()

@@ -15,8 +15,9 @@ from v2t_bench.contracts import BuildContext, Embedder, Role, Space, Vectors
 from v2t_bench.errors import BrokenPromise
 from v2t_bench.registry import Registry
 from v2t_bench.scoring.cosine import cosine_per_pair
+from v2t_bench.shards import SHARD_ROWS
 from v2t_bench.spelling import Spelling
-from v2t_bench.vectors import SHARD_ROWS, VectorCache, embed_fast, oracle_of
+from v2t_bench.vectors import VectorCache, embed_fast, oracle_of
 
 
 class Counting:
@@ -45,6 +46,11 @@ def counting(embedder: Embedder) -> Counting:
 @pytest.fixture
 def cache(tmp_path: Path) -> VectorCache:
     return VectorCache(tmp_path)
+
+
+def files_of(cache: VectorCache) -> list[Path]:
+    assert cache.folder is not None
+    return list(cache.folder.rglob("*.safetensors"))
 
 
 def test_the_same_texts_are_embedded_once(cache: VectorCache, counting: Counting) -> None:
@@ -87,7 +93,7 @@ def test_a_run_that_was_cut_short_embeds_only_the_rest(
 ) -> None:
     texts = [f"text {i}" for i in range(SHARD_ROWS + 10)]
     whole = cache.vectors(counting, texts, "document")
-    last = sorted(cache.folder.rglob("*.safetensors"))[-1]
+    last = sorted(files_of(cache))[-1]
     last.unlink()
     assert cache.missing(counting, texts, "document") == 10
     np.testing.assert_array_equal(cache.vectors(counting, texts, "document"), whole)
@@ -99,7 +105,7 @@ def test_a_damaged_shard_is_told_and_embedded_again(
     cache: VectorCache, counting: Counting, caplog: pytest.LogCaptureFixture, damage: str
 ) -> None:
     good = cache.vectors(counting, ["a", "b"], "document")
-    shard = next(cache.folder.rglob("*.safetensors"))
+    shard = next(iter(files_of(cache)))
     data = bytearray(shard.read_bytes())
     if damage == "truncated":
         data = data[: len(data) // 2]
@@ -109,9 +115,7 @@ def test_a_damaged_shard_is_told_and_embedded_again(
         data = bytearray()
     else:
         cache.vectors(counting, ["c", "d"], "document")
-        data = bytearray(
-            next(p for p in cache.folder.rglob("*.safetensors") if p != shard).read_bytes()
-        )
+        data = bytearray(next(p for p in files_of(cache) if p != shard).read_bytes())
     shard.write_bytes(data)
     with caplog.at_level(logging.WARNING):
         again = cache.vectors(counting, ["a", "b"], "document")
@@ -130,7 +134,7 @@ def test_vectors_that_break_the_contract_are_not_stored(
     monkeypatch.setattr(counting, "embed", lambda texts, role: np.full((1, 64), np.nan, "f4"))
     with pytest.raises(BrokenPromise, match="NaN"):
         cache.vectors(counting, ["a"], "document")
-    assert not list(cache.folder.rglob("*.safetensors"))
+    assert not files_of(cache)
 
 
 class Multiplied(Counting):
@@ -211,3 +215,78 @@ def test_an_oracle_answers_as_fast_as_it_is_told_to(
         for keep in (False, True):
             np.testing.assert_array_equal(oracle.embed(texts, keep=keep), expected)
         assert oracle.texts_asked == 2 * len(texts)
+
+
+@pytest.fixture
+def mapping(monkeypatch: pytest.MonkeyPatch) -> None:
+    """More than ten texts are a large list."""
+    monkeypatch.setattr("v2t_bench.vectors.MAPPED_ROWS", 10)
+
+
+MANY = [f"text {number}" for number in range(SHARD_ROWS + 5)]
+
+
+@pytest.mark.usefixtures("mapping")
+def test_many_vectors_are_mapped_from_one_file(cache: VectorCache, counting: Counting) -> None:
+    made = cache.vectors(counting, MANY, "document")
+    assert cache.missing(counting, MANY, "document") == 0
+    again = cache.vectors(counting, MANY, "document")
+    assert isinstance(made, np.memmap)
+    assert isinstance(again, np.memmap)
+    assert [path.name for path in files_of(cache)] == ["all.safetensors"]
+    assert counting.asked == [SHARD_ROWS, 5]
+    np.testing.assert_array_equal(made, counting.inner.embed(MANY, "document"))
+    np.testing.assert_array_equal(made, again)
+
+
+@pytest.mark.usefixtures("mapping")
+def test_the_file_of_many_vectors_is_read_by_safetensors(
+    cache: VectorCache, counting: Counting
+) -> None:
+    from safetensors.numpy import load_file
+
+    made = cache.vectors(counting, MANY, "document")
+    [file] = files_of(cache)
+    np.testing.assert_array_equal(load_file(file)["vectors"], made)
+
+
+@pytest.mark.usefixtures("mapping")
+@pytest.mark.parametrize("damage", ["last byte", "shorter", "header"])
+def test_a_damaged_file_of_many_vectors_is_made_again(
+    cache: VectorCache, counting: Counting, damage: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    made = np.array(cache.vectors(counting, MANY, "document"))
+    [file] = files_of(cache)
+    data = bytearray(file.read_bytes())
+    if damage == "last byte":
+        data[-1] ^= 1
+    elif damage == "shorter":
+        del data[-4:]
+    else:
+        data[:8] = b"\xff" * 8
+    file.write_bytes(data)
+    np.testing.assert_array_equal(cache.vectors(counting, MANY, "document"), made)
+    assert "embedding these texts again" in caplog.text
+
+
+@pytest.mark.usefixtures("mapping")
+def test_a_kill_before_the_shards_are_joined_loses_none(
+    cache: VectorCache, counting: Counting, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def killed(*_: object) -> Vectors:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patched:
+        patched.setattr("v2t_bench.shards.Shards.join", killed)
+        with pytest.raises(KeyboardInterrupt):
+            cache.vectors(counting, MANY, "document")
+    cache.vectors(counting, MANY, "document")
+    assert counting.asked == [SHARD_ROWS, 5]
+
+
+def test_a_cache_of_nowhere_writes_nothing(tmp_path: Path, counting: Counting) -> None:
+    nowhere = VectorCache(None)
+    first = nowhere.vectors(counting, MANY, "document")
+    np.testing.assert_array_equal(first, counting.inner.embed(MANY, "document"))
+    assert nowhere.missing(counting, MANY, "document") == len(MANY)
+    assert list(tmp_path.iterdir()) == []

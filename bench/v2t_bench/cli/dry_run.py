@@ -21,7 +21,7 @@ def print_plan(scenes: list[Scene], store: Store, cache: VectorCache) -> None:
     from rich.table import Table
 
     from v2t_bench.leaderboard.table import short_attack
-    from v2t_bench.texts import prepare, sample_attacked
+    from v2t_bench.pieces import prepare, sample_attacked
 
     table = Table("cell", "corpus", "embedder", "defense", "attack", "threat", "state")
     texts = lookups = waiting = attacked = 0

@@ -66,6 +66,13 @@ class PackedDocuments(Sequence[Document]):
         return Document(self.ids[index], self._titles[index], self._texts[index])
 
 
+def ids_of(documents: Sequence[Document]) -> Sequence[str]:
+    """Return the id of every document."""
+    if isinstance(documents, PackedDocuments):
+        return documents.ids
+    return [document.id for document in documents]
+
+
 @dataclass(frozen=True)
 class Corpus:
     """Texts to attack and the queries that must still find them.
