@@ -174,6 +174,7 @@ class Cast:
             "defense": shown,
             "noise_on": built.on if defense != UNDEFENDED else "",
             "seeds": "" if seed is None else str(seed),
+            **({"flags": list(corpus.flags)} if corpus.flags else {}),
         }
         return Cell(
             kind="utility",
@@ -203,7 +204,7 @@ class Cast:
             identity["adaptation"] = ADAPTATION_VERSION
         if threat.needs_public_texts:
             identity["public"] = {"texts": self._public_hash, "n": len(self.public)}
-        flags = list(attack.flags)
+        flags = [*self.corpus.flags, *attack.flags]
         if self.grid.limit is not None:
             flags.append("unofficial")
         labels = {

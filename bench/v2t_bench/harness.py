@@ -6,20 +6,19 @@ import logging
 import time
 import traceback
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
-from functools import partial
-from pathlib import Path
-from typing import Literal
+from dataclasses import dataclass
+from functools import cached_property, partial
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
 from v2t_bench.adaptation import Adapted
 from v2t_bench.cells import Cell, Scene
-from v2t_bench.checkpoints import read_checkpoint
 from v2t_bench.contracts import Attack, BuildContext, answers_of
 from v2t_bench.environment import describe
-from v2t_bench.errors import BadInput, CorruptArtifact, Skipped, V2TError
+from v2t_bench.errors import BadInput, Skipped, V2TError
 from v2t_bench.registry import Registry
+from v2t_bench.restricted import WITHHELD, Pseudonyms, RestrictedFolder
 from v2t_bench.results import ORACLE_ARITHMETIC, Failure, Result
 from v2t_bench.samples import (
     RETRIEVAL,
@@ -35,9 +34,14 @@ from v2t_bench.scene import Stage
 from v2t_bench.scoring.bleu import bleu_signatures
 from v2t_bench.scoring.cosine import cosine_per_pair
 from v2t_bench.store import Store
+from v2t_bench.teaching import Teacher
 from v2t_bench.threat import Answer, Threat
-from v2t_bench.training import Lesson, School
 from v2t_bench.vectors import VectorCache, oracle_of
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+    from v2t_bench.corpora.records import Corpus
 
 log = logging.getLogger(__name__)
 
@@ -66,6 +70,7 @@ class Harness:
         fail_fast: Stop at the first cell that fails.
         keep_text: Store texts and guesses of corpora whose licence to pass them on is not
             known; those of restricted corpora are never stored.
+        restricted: Where texts, vectors and guesses of restricted corpora may lie; None: nowhere.
         trace: Store every round of the attacks that can show them.
         tell: Called with a line worth telling.
         on_outcome: Called after every cell.
@@ -77,10 +82,10 @@ class Harness:
     cache: VectorCache
     fail_fast: bool = False
     keep_text: bool = False
+    restricted: RestrictedFolder | None = None
     trace: bool = False
     tell: Callable[[str], None] = lambda line: None
     on_outcome: Callable[[Outcome], None] = lambda outcome: None
-    _broken_lessons: dict[Path, str] = field(default_factory=dict)
 
     def run(self, scenes: Sequence[Scene]) -> list[Outcome]:
         """Return what became of every cell, in the order of the plan.
@@ -90,7 +95,7 @@ class Harness:
         """
         outcomes: list[Outcome] = []
         for scene in scenes:
-            stage = Stage(scene, self.registry, self.context, self.cache, self.tell)
+            stage = Stage(scene, self.registry, self.context, self._cache(scene), self.tell)
             attacks: dict[str, Attack] = {}
             for cell in scene.cells:
                 outcome = self._attempt(cell, stage, attacks)
@@ -115,28 +120,59 @@ class Harness:
             return Outcome(cell, "skipped", reason=str(reason))
         # One cell's failure, a plugin's bug included, must not cost the others.
         except Exception as error:
-            return self._failed(cell, error)
+            return self._failed(cell, error, quotable=not stage.scene.corpus.restricted)
         return Outcome(cell, "done", result)
 
-    def _failed(self, cell: Cell, error: Exception) -> Outcome:
-        kind = "" if isinstance(error, V2TError) else f"{type(error).__name__}: "
-        line = kind + " ".join(str(error).split())
+    def _cache(self, scene: Scene) -> VectorCache:
+        """Return where the vectors of a scene are kept."""
+        if not scene.corpus.restricted:
+            return self.cache
+        folder = None if self.restricted is None else self.restricted.vectors
+        return VectorCache(folder, self.cache.progress)
+
+    def _failed(self, cell: Cell, error: Exception, *, quotable: bool) -> Outcome:
+        kind = "" if quotable and isinstance(error, V2TError) else f"{type(error).__name__}: "
+        line = kind + (" ".join(str(error).split()) if quotable else WITHHELD)
         log.error("cell %s (%s) failed: %s", cell.cell_id, describe_cell(cell), line)
-        log.debug("traceback", exc_info=error)
+        if quotable:
+            log.debug("traceback", exc_info=error)
         self.store.write_failure(
             Failure(
                 kind=cell.kind,
                 cell_id=cell.cell_id,
                 labels=cell.labels,
                 error=line,
-                traceback="".join(traceback.format_exception(error)),
+                traceback="".join(traceback.format_exception(error)) if quotable else "",
             )
         )
         return Outcome(cell, "failed", reason=line)
 
+    def _store(self, result: Result, tables: dict[str, pa.Table], corpus: Corpus) -> Result:
+        """Store a finished cell with as much of the texts as the corpus allows."""
+        if corpus.restricted:
+            if self.restricted is not None:
+                for file, table in tables.items():
+                    self.restricted.write(result.cell_id, file, table)
+            tables = {file: self._pseudonyms.table(table) for file, table in tables.items()}
+        may_hold_text = (corpus.redistributable or self.keep_text) and not corpus.restricted
+        return self.store.write(result, tables, may_hold_text=may_hold_text)
+
+    @cached_property
+    def _teacher(self) -> Teacher:
+        return Teacher(self.registry, self.context, self.cache, self.tell)
+
+    @cached_property
+    def _pseudonyms(self) -> Pseudonyms:
+        return Pseudonyms() if self.restricted is None else self.restricted.pseudonyms()
+
     # ---------------------------------------------------------------- utility
     def _utility(self, cell: Cell, stage: Stage) -> Result:
         started = time.monotonic()
+        if not stage.prepared.query_ids:
+            raise Skipped(
+                f"{stage.scene.corpus.name} has no queries, and no document of more than two "
+                "pieces to make one of, so that search cannot be measured"
+            )
         released = stage.released(cell.defense_text, cell.secret_seed)
         ranking, tie_rate = stage.ranking(released)
         table, scores = score_retrieval(retrieval_table(ranking, stage.prepared.judgements))
@@ -153,7 +189,7 @@ class Harness:
                 },
             }
         )
-        return self.store.write(result, {RETRIEVAL: table}, may_hold_text=True)
+        return self._store(result, {RETRIEVAL: table}, stage.scene.corpus)
 
     # ---------------------------------------------------------------- leakage
     def _leakage(self, cell: Cell, stage: Stage, attacks: dict[str, Attack]) -> Result:
@@ -197,11 +233,7 @@ class Harness:
                 "signatures": bleu_signatures(),
             }
         )
-        return self.store.write(
-            result,
-            tables,
-            may_hold_text=(corpus.redistributable or self.keep_text) and not corpus.restricted,
-        )
+        return self._store(result, tables, corpus)
 
     def _attack(self, cell: Cell, stage: Stage, attacks: dict[str, Attack]) -> Attack:
         """Return the cell's attack, trained first where that is still to be done."""
@@ -209,47 +241,16 @@ class Harness:
             raise BadInput(f"cell {cell.cell_id} has no attack")
         if cell.attack.label not in attacks:
             for folder, lesson in cell.attack.lessons.items():
-                self._learn(lesson, folder, stage)
+                self._teacher.teach(
+                    lesson,
+                    folder,
+                    embedder=stage.scene.embedder,
+                    embedder_text=stage.scene.embedder_text,
+                )
             attacks[cell.attack.label] = self.registry.build(
                 "attacks", cell.attack.spelling, self.context
             )
         return attacks[cell.attack.label]
-
-    def _learn(self, lesson: Lesson, folder: Path, stage: Stage) -> None:
-        from filelock import FileLock
-
-        if folder in self._broken_lessons:
-            raise BadInput(self._broken_lessons[folder])
-        folder.parent.mkdir(parents=True, exist_ok=True)
-        # Two runs may want the same inverter; the second waits and finds it made.
-        with FileLock(folder.parent / f".{folder.name}.lock"):
-            if folder.exists():
-                try:
-                    read_checkpoint(folder)
-                    return
-                except CorruptArtifact as error:
-                    aside = folder.with_name(f".{folder.name}-damaged-{time.time_ns()}")
-                    folder.rename(aside)
-                    log.warning("%s; the old folder is kept as %s", error, aside)
-            self.tell(f"training {lesson.attack} on {len(lesson.texts)} demo texts")
-            embedder, embedder_text = stage.scene.embedder, stage.scene.embedder_text
-            if lesson.embedder:
-                embedder_text = lesson.embedder
-                embedder = self.registry.build("embedders", embedder_text, self.context)
-            school = School(
-                registry=self.registry,
-                embedder=embedder,
-                embedder_text=embedder_text,
-                context=self.context,
-                cache=self.cache,
-                progress=self.tell,
-            )
-            try:
-                school.train(lesson, folder)
-            except Exception as error:
-                line = f"training {lesson.attack} failed: {error}"
-                self._broken_lessons[folder] = line
-                raise
 
     def _result(self, cell: Cell, stage: Stage, started: float) -> Result:
         return Result(

@@ -158,6 +158,12 @@ if TYPE_CHECKING:
     "may not be passed on; default: their hashes and scores.",
 )
 @click.option(
+    "--restricted-dir",
+    type=click.Path(path_type=Path, file_okay=False),
+    help="A folder of mode 0700 for vectors, texts and guesses of restricted corpora (mimic), of "
+    "which otherwise nothing outlives the run.",
+)
+@click.option(
     "--trace",
     is_flag=True,
     help="Store every round of attacks that correct step by step, in each cell's traces.parquet; "
@@ -180,6 +186,7 @@ def command(**given: Any) -> None:
     from v2t_bench.harness import Harness
     from v2t_bench.leaderboard.stored import write_board
     from v2t_bench.registry import discover
+    from v2t_bench.restricted import RestrictedFolder
     from v2t_bench.store import Store
     from v2t_bench.vectors import VectorCache
 
@@ -187,6 +194,7 @@ def command(**given: Any) -> None:
     context = make_context(registry, **{key: given[key] for key in MACHINE})
     cache = open_cache(given["cache_dir"])
     scenes = _plan(given, registry, context, cache)
+    restricted = RestrictedFolder(given["restricted_dir"]) if given["restricted_dir"] else None
     vectors = VectorCache(cache / "vectors", EmbeddingProgress())
     store = Store(given["output"])
     for line in dict.fromkeys(line for scene in scenes for line in scene.notices):
@@ -207,6 +215,7 @@ def command(**given: Any) -> None:
             cache=vectors,
             fail_fast=given["fail_fast"],
             keep_text=given["keep_text"],
+            restricted=restricted,
             trace=given["trace"],
             tell=tell,
             on_outcome=_Counter(scenes),

@@ -171,7 +171,8 @@ def _opaque(utility: Result, by_id: Mapping[str, Result]) -> Row:
     row |= {column: utility.labels[column] for column in COLUMNS if column in utility.labels}
     row |= dict.fromkeys(("attack", "threat", "oracle"), "")
     row |= _utility_columns(utility, by_id.get(utility.references.get("undefended_utility", "")))
-    row["cell_id"], row["flags"] = utility.cell_id, OPAQUE
+    row["cell_id"] = utility.cell_id
+    row["flags"] = " ".join(sorted([*utility.labels.get("flags", []), OPAQUE]))
     plugins = utility.identity["plugins"].items()
     row["plugins"] = " ".join(f"{name}=={version}" for name, version in plugins)
     return row
