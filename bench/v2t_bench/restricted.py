@@ -107,8 +107,10 @@ class RestrictedFolder:
         """Store a table of raw outputs, texts and all."""
         import pyarrow.parquet as pq
 
-        folder = self.folder / "cells" / cell_id
-        folder.mkdir(mode=PRIVATE_FOLDER, parents=True, exist_ok=True)
+        folder = self.folder
+        for part in ("cells", cell_id):
+            folder /= part  # one by one: the mode is not given to parents
+            folder.mkdir(mode=PRIVATE_FOLDER, exist_ok=True)
         path = folder / file
         path.touch(mode=PRIVATE_FILE)
         pq.write_table(table, path)
