@@ -17,11 +17,11 @@ from v2t_bench.contracts import BuildContext, Secret, Vectors
 from v2t_bench.corpora.records import ids_of
 from v2t_bench.exposure import exposure_scores
 from v2t_bench.pieces import Prepared, prepare
+from v2t_bench.ranking import rank_documents
 from v2t_bench.registry import Registry
 from v2t_bench.releasing import Released, release
 from v2t_bench.scorecard import PerText
-from v2t_bench.scoring.ndcg import DEPTH
-from v2t_bench.search import tie_keys, top_k
+from v2t_bench.search import tie_keys
 from v2t_bench.shown import shown_composition
 from v2t_bench.texts import cut
 from v2t_bench.threat import Threat
@@ -191,31 +191,18 @@ class Stage:
         )
 
     def ranking(self, released: Released) -> tuple[dict[str, list[str]], float]:
-        """Return the first ten documents of each query, best first, and the tie rate.
-
-        A document scores as its best piece.
-        """
-        prepared, corpus = self.prepared, self.scene.corpus
-        ids = ids_of(corpus.documents)
-        owner = prepared.owner
-        # Ten documents, and the query's own if it is one, lie among so many pieces.
-        most = int(np.bincount(owner, minlength=1).max()) if len(owner) else 1
-        wanted = DEPTH + int(corpus.queries_are_documents)
-        hits = top_k(
-            released.queries,
-            released.documents,
-            k=min(len(owner), (wanted - 1) * most + 1),
+        """Return the first ten documents of each query, best first, and the tie rate."""
+        ids = ids_of(self.scene.corpus.documents)
+        return rank_documents(
+            self.prepared,
+            ids,
+            queries=released.queries,
+            pieces=released.documents,
             similarity=released.defense.similarity or self.scene.embedder.space.similarity,
-            tie_keys=_piece_keys(tie_keys(ids, TIE_SEED), owner),
+            keys=tie_keys(ids, TIE_SEED),
+            queries_are_documents=self.scene.corpus.queries_are_documents,
             device=self._context.device,
         )
-        ranking: dict[str, list[str]] = {}
-        for query, row in zip(prepared.query_ids, hits.indices, strict=True):
-            found = dict.fromkeys(ids[int(owner[piece])] for piece in row if piece >= 0)
-            if corpus.queries_are_documents:
-                found.pop(query, None)
-            ranking[query] = list(found)[:DEPTH]
-        return ranking, hits.tie_rate
 
     def exposed(
         self, defense_text: str, secret_seed: int, threat: Threat, lifted: Vectors
@@ -236,11 +223,3 @@ class Stage:
             documents=self.attacked.documents,
             device=self._context.device,
         )
-
-
-def _piece_keys(document_keys: NDArray[np.uint64], owner: NDArray[np.int64]) -> NDArray[np.uint64]:
-    """Return one distinct key a piece, ordered by its document's key and then by place."""
-    order = np.lexsort((np.arange(len(owner)), document_keys[owner]))
-    keys = np.empty(len(owner), np.uint64)
-    keys[order] = np.arange(len(owner), dtype=np.uint64)
-    return keys
