@@ -1,38 +1,31 @@
-r"""Hashes of the 13-word runs of a training text, one in 64, so that others can look theirs up.
-
-A run is 13 words that follow each other in one text; a word is what ``\w+`` finds in the
-text in lower case. Brown et al. 2020 (GPT-3, appendix C) searched for runs of 13 words that
-training text and benchmarks share; their words lie between white space and are freed of
-punctuation, ours also end at a hyphen or an apostrophe.
-
-The hash of a run is its words, joined by one space, in UTF-8, through BLAKE2b with a digest
-of 8 bytes, read as a whole number, lowest byte first. Those divisible by 64 are kept: which
-ones is decided by the run alone, so the same run is kept on both sides. A text of fewer than
-13 words has no run and is never found; neither is a run that differs in one word.
-"""
+"""What of some texts is known to be in a training text, by the hashes that were kept of it."""
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterable
-from dataclasses import dataclass
-from hashlib import blake2b
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
 
-from v2t_bench.errors import BadInput, CorruptArtifact
+from v2t_bench.text_hashes import WORDS, Hashes, has_hashes, read_hashes, words
 
-FILE = "ngrams.safetensors"
-WORDS = 13
-ONE_IN = 64
+# The score: whether an attacked text was found in the training text.
+CONTAMINATED = "contaminated"
 
-_RULE = (
-    f"the 64-bit BLAKE2b hashes that are divisible by {ONE_IN}, lowest byte first, of every "
-    f"{WORDS} words in a row, found by \\w+ in lower case and joined by one space"
-)
-_TENSOR = "hashes"
+
+@dataclass(frozen=True, kw_only=True)
+class Found:
+    """Which attacked texts are known to be in what an attack was trained on.
+
+    Args:
+        per_text: The score `CONTAMINATED`, 1 for a text that was found and 0 for others; empty
+            where nothing is known.
+        facts: By what they were looked up.
+    """
+
+    per_text: Mapping[str, list[float]] = field(default_factory=dict)
+    facts: Mapping[str, str | int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -42,15 +35,17 @@ class Overlap:
     Args:
         texts: How many there are.
         long_enough: Those of at least `WORDS` words.
-        found_texts: Those with a run that was found; at least so many share one.
-        looked_up: Different runs whose hash is divisible by `ONE_IN`; of the others nothing is
-            known.
-        found: Those of them that the training text holds.
+        found_texts: Those that were found, whole or by a run; at least so many share one.
+        whole_texts: Those that are the whole of a training text, but for case and punctuation;
+            None where that is not known.
+        looked_up: Different runs of which it is known whether the training text holds them.
+        found: Those of them that it holds.
     """
 
     texts: int
     long_enough: int
     found_texts: int
+    whole_texts: int | None = None
     looked_up: int
     found: int
 
@@ -73,86 +68,51 @@ class Overlap:
         return float(ends.low), float(ends.high)
 
 
-def words(text: str) -> list[str]:
-    """Return the words of ``text`` in lower case, as they are hashed."""
-    return re.findall(r"\w+", text.lower())
-
-
-def sampled_runs(spelled: list[str]) -> set[int]:
-    """Return the kept hashes of the runs of one text, given as its `words`."""
-    found = set()
-    for start in range(len(spelled) - WORDS + 1):
-        run = " ".join(spelled[start : start + WORDS])
-        digest = blake2b(run.encode(), digest_size=8).digest()
-        # The lowest byte decides whether the number is divisible by 64.
-        if digest[0] % ONE_IN == 0:
-            found.add(int.from_bytes(digest, "little"))
-    return found
-
-
-def write_runs(texts: Iterable[str], folder: Path) -> int:
-    """Write the kept hashes of all ``texts`` to `FILE` in ``folder``; return how many."""
-    from safetensors.numpy import save_file
-
-    found: set[int] = set()
-    for text in texts:
-        found |= sampled_runs(words(text))
-    hashes = np.array(sorted(found), dtype=np.uint64)
-    # One entry: the order of several is not the same in every process.
-    save_file({_TENSOR: hashes}, folder / FILE, metadata={"holds": _RULE})
-    return len(hashes)
-
-
-def read_runs(folder: Path) -> NDArray[np.uint64]:
-    """Return the hashes that lie in the checkpoint ``folder``, (n,), ascending.
-
-    Raises:
-        BadInput: there are none.
-        CorruptArtifact: the file holds something else.
-    """
-    from safetensors import SafetensorError
-    from safetensors.numpy import load_file
-
-    path = folder / FILE
-    if not path.is_file():
-        raise BadInput(
-            f"{folder} holds no hashes of its training text ({FILE} is missing): it was trained "
-            "with --no-ngrams or before they were kept; train again to have them"
-        )
-    try:
-        hashes = load_file(path).get(_TENSOR)
-    except (OSError, SafetensorError, ValueError) as error:
-        raise CorruptArtifact(f"{path} cannot be read ({error}); train again") from error
-    if (
-        hashes is None
-        or hashes.dtype != np.uint64
-        or hashes.ndim != 1
-        or bool((hashes % ONE_IN != 0).any())
-        or bool((hashes[1:] <= hashes[:-1]).any())
-    ):
-        raise CorruptArtifact(
-            f"{path} does not hold ascending hashes that are divisible by {ONE_IN}; train again"
-        )
-    known: NDArray[np.uint64] = hashes
-    return known
-
-
-def overlap(texts: Iterable[str], hashes: NDArray[np.uint64]) -> Overlap:
-    """Return which runs of ``texts`` are among the ``hashes`` of a training text."""
-    known = frozenset(hashes.tolist())
+def overlap(texts: Iterable[str], hashes: Hashes) -> Overlap:
+    """Return which of ``texts``, and which of their runs, are among the hashes."""
+    known = frozenset(hashes.runs.tolist())
     looked_up: set[int] = set()
-    n = long_enough = found_texts = 0
+    n = long_enough = found_texts = whole_texts = 0
     for text in texts:
         spelled = words(text)
-        runs = sampled_runs(spelled)
+        runs = hashes.runs_of(spelled)
+        whole = hashes.holds_text(spelled)
         n += 1
         long_enough += len(spelled) >= WORDS
-        found_texts += not known.isdisjoint(runs)
+        whole_texts += whole
+        found_texts += whole or not known.isdisjoint(runs)
         looked_up |= runs
     return Overlap(
         texts=n,
         long_enough=long_enough,
         found_texts=found_texts,
+        whole_texts=None if hashes.texts is None else whole_texts,
         looked_up=len(looked_up),
         found=len(looked_up & known),
+    )
+
+
+def found_in_training(folders: Sequence[Path], texts: Sequence[str]) -> Found:
+    """Return which ``texts`` are known to be in the training text of one of the checkpoints.
+
+    Nothing is known without a checkpoint, or where one of them keeps no hashes: what the
+    others do not hold might be in its text. What runs alone tell is a lower bound.
+
+    Raises:
+        CorruptArtifact: a file of hashes holds something else.
+    """
+    if not folders or not all(map(has_hashes, folders)):
+        return Found()
+    found = np.zeros(len(texts), dtype=bool)
+    spelled = [words(text) for text in texts]
+    kept = [read_hashes(folder) for folder in folders]
+    for hashes in kept:
+        found |= [hashes.holds_text(text) or hashes.holds_run(text) for text in spelled]
+    whole = all(hashes.texts is not None for hashes in kept)
+    return Found(
+        per_text={CONTAMINATED: found.astype(float).tolist()},
+        facts={
+            "contamination_by": "texts and runs" if whole else "runs",
+            "contamination_one_in": max(hashes.one_in for hashes in kept),
+        },
     )

@@ -14,9 +14,11 @@ import numpy as np
 
 from v2t_bench.adaptation import Adapted
 from v2t_bench.cells import Cell, Scene
+from v2t_bench.contamination import found_in_training
 from v2t_bench.contracts import Attack, BuildContext, answers_of
 from v2t_bench.environment import describe
 from v2t_bench.errors import BadInput, Skipped, V2TError
+from v2t_bench.nesting import weights_of
 from v2t_bench.registry import Registry
 from v2t_bench.restricted import WITHHELD, Pseudonyms, RestrictedFolder
 from v2t_bench.results import ORACLE_ARITHMETIC, Failure, Result
@@ -208,11 +210,13 @@ class Harness:
         # The clean embedder judges how close a guess came, whatever the attacker saw.
         guessed = embedder.embed(guesses, "document")
         exposed = stage.exposed(cell.defense_text, cell.secret_seed, threat, restored)
+        folders = weights_of(cell.attack.spelling, self.registry) if cell.attack else ()
+        known = found_in_training(folders, stage.attacked.texts)
         table, scores = score_samples(
             samples_table(
                 guesses=guesses,
                 cosines=cosine_per_pair(guessed, stage.targets).tolist(),
-                exposed={name: values.tolist() for name, values in exposed.items()},
+                exposed={key: rows.tolist() for key, rows in exposed.items()} | known.per_text,
                 **stage.attacked.described(),
             ),
             embedder.space,
@@ -227,6 +231,7 @@ class Harness:
                 "facts": {
                     "oracle_texts": oracle.texts_asked + adapted.asked,
                     **adapted.facts,
+                    **known.facts,
                     "n_attacked": len(guesses),
                     "redistributable": corpus.redistributable,
                 },

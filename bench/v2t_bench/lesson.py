@@ -40,8 +40,8 @@ class Lesson:
         titles: Whether the texts were read with their titles; recorded.
         text_licence, text_source: What the texts may be used for and where they are from;
             recorded.
-        ngrams: Whether hashes of runs of the texts are kept, see `contamination`. Whoever
-            guesses 13 words in a row can confirm by them that the texts hold these.
+        ngrams: Whether hashes of the texts and of their runs are kept, see `text_hashes`.
+            Whoever guesses a text, or 13 words in a row, can confirm by them that it is there.
     """
 
     attack: str

@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from v2t_bench.checkpoints import CheckpointRecord
-from v2t_bench.contamination import FILE, ONE_IN, WORDS
 from v2t_bench.spelling import Spelling
+from v2t_bench.text_hashes import FILE, ONE_IN, TEXTS_FILE, WORDS
 
 if TYPE_CHECKING:
     from v2t_bench.lesson import Lesson
@@ -61,19 +61,19 @@ def _data(record: CheckpointRecord, lesson: Lesson) -> list[str]:
         f"for the scores below, {texts['cut']} cut at {shortest}{record.max_tokens} "
         "tokens",
         f"- Titles of records: {texts['titles']}",
-        f"- Contamination: {_contamination(texts['ngrams'])}",
+        f"- Contamination: {_contamination(texts['ngrams'], texts.get('text_hashes'))}",
         f"- Vectors: {_vectors(record)}{learned}",
         f"- Texts asked of the embedder: {record.oracle_texts}",
     ]
 
 
-def _contamination(n_hashes: int | None) -> str:
-    if n_hashes is None:
+def _contamination(n_runs: int | None, n_texts: int | None) -> str:
+    if n_runs is None or n_texts is None:
         return "no hashes of the texts are kept, so nobody can look theirs up"
     return (
-        f"{FILE} holds {n_hashes} hashes, one in {ONE_IN}, of the runs of {WORDS} words in the "
-        "learned texts as they were cut; `v2t-bench overlap <this folder> --texts FILE` looks "
-        f"others up. Texts of fewer than {WORDS} words have none"
+        f"{TEXTS_FILE} holds a hash of each of {n_texts} different texts and {FILE} {n_runs} "
+        f"hashes, one in {ONE_IN}, of the runs of {WORDS} words in them, as they were cut and "
+        "learned; `v2t-bench overlap <this folder> --texts FILE` looks others up"
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TypeGuard
 
 from v2t_bench.contracts import Attack, BuildContext, Space
@@ -44,3 +45,17 @@ def learns(attack: Spelling, registry: Registry) -> bool:
         return True
     inner = [value for value in attack.named.values() if is_attack(value, registry)]
     return any(learns(value, registry) for value in inner)
+
+
+def weights_of(attack: Spelling, registry: Registry) -> tuple[Path, ...]:
+    """Return where an attack, and those nested in it, have what they learned, as spelled.
+
+    Checkpoints are folders; weights of another origin may be anything that their attack reads.
+    """
+    recipe = registry.entry("attacks", attack.name).recipe
+    keys = [key for key in ("checkpoint", *recipe.own_weights) if key in attack.named]
+    found = [Path(str(attack.named[key])) for key in keys] if recipe.learned else []
+    for value in attack.named.values():
+        if is_attack(value, registry):
+            found += weights_of(value, registry)
+    return tuple(dict.fromkeys(found))

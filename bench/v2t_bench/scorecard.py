@@ -20,7 +20,7 @@ PerText = dict[str, NDArray[np.float64]]
 # Proportions of texts: a bootstrap of zeros alone would claim certainty.
 PROPORTIONS = frozenset({
     "exact", "exact_norm", "names_first", "names_last", "names_full", "reid_top1",
-    "label_from_vector", "label_from_text", "label_by_majority",
+    "label_from_vector", "label_from_text", "label_by_majority", "contaminated",
 })  # fmt: skip
 # Intervals must not depend on the run's seeds, or scoring again would move them.
 RESAMPLING_SEED = 0

@@ -19,7 +19,6 @@ import numpy as np
 
 from v2t_bench.canonical import content_hash, empty_ones_removed, hash_texts, write_atomically
 from v2t_bench.checkpoints import RECORD, CheckpointRecord, read_checkpoint
-from v2t_bench.contamination import write_runs
 from v2t_bench.contracts import (
     BuildContext,
     Checkpoint,
@@ -46,6 +45,7 @@ from v2t_bench.scorecard import leakage_scores, per_text_scores
 from v2t_bench.shown import hash_folder, shown_composition
 from v2t_bench.spelling import Spelling
 from v2t_bench.stopwatch import Stopwatch
+from v2t_bench.text_hashes import write_hashes
 from v2t_bench.texts import Cut, cut
 from v2t_bench.vectors import VectorCache, oracle_of
 
@@ -112,7 +112,7 @@ class School:
         asked = sum(kept) + self.processes.totals([oracle.texts_asked - sum(kept)])[0]
         if self.processes.is_main:
             self._write_mean(lesson, known, made, release)
-            facts["ngrams"] = write_runs(known, made) if lesson.ngrams else None
+            facts |= write_hashes(known, made, kept=lesson.ngrams)
             scores = self._evaluate(lesson, held_back, made, release)
             seconds["evaluate"] = time.monotonic() - trained
             record = CheckpointRecord(

@@ -55,6 +55,9 @@ def test_what_was_trained_on_is_found_and_what_was_not_is_not(
     (mine,) = looked_up(invoke("overlap", checkpoint, "--texts", path, "--json"))
     assert (mine["name"], mine["form"]) == ("mine.txt", "whole")
     assert (mine["texts"], mine["long_enough"], mine["found"]) == (401, 400, held)
+    learned = json.loads((checkpoint / "checkpoint.json").read_text())["texts"]["text_hashes"]
+    # Cut at 18 tokens, none of the learned texts is the whole of one of these.
+    assert (learned, mine["whole_texts"]) == (190, 0)
     assert 0 < mine["found_texts"] <= held
     assert mine["share"] == mine["found"] / mine["looked_up"]
     assert 0 < mine["low"] < mine["share"] < mine["high"] < 1
@@ -72,8 +75,9 @@ def test_a_table_and_what_to_make_of_it_are_printed(
     assert done.status == 0, done.err
     (row,) = [line for line in done.out.splitlines() if line.startswith("│")]
     cells = [cell.strip() for cell in row.strip("│").split("│")]
-    assert cells == ["s.txt", "whole", "1", "0", "0", "0", "0", "unknown", ""]
-    assert "hashes of known.txt, 1 in 64 of its runs of 13 words" in done.err
+    assert cells == ["s.txt", "whole", "1", "0", "0", "0", "0", "0", "unknown", ""]
+    assert "hashes of known.txt: 190 of whole texts and " in done.err
+    assert "of 1 in 8 of its runs of 13 words; what is found is in it" in done.err
 
 
 def test_documents_are_looked_up_cut_and_whole(
@@ -91,15 +95,16 @@ def test_documents_are_looked_up_cut_and_whole(
     # A held-back text is in the collection, and was not learned.
     assert cut["looked_up"] >= cut["found"] == whole["found"] == record["texts"]["ngrams"]
     assert whole["looked_up"] > cut["looked_up"]
+    assert (cut["whole_texts"], whole["whole_texts"]) == (record["texts"]["learned"], 0)
 
 
 def test_the_card_tells_licence_source_and_hashes(checkpoint: Path) -> None:
     record = json.loads((checkpoint / "checkpoint.json").read_text())
     assert (record["text_licence"], record["text_source"]) == ("CC BY-SA 3.0", "drawn")
-    assert "ngrams.safetensors" in record["files"]
     text = (checkpoint / "README.md").read_text()
     assert "- Licence of the texts: CC BY-SA 3.0\n- " in text
-    assert f"holds {record['texts']['ngrams']} hashes" in text
+    assert {"ngrams.safetensors", "texts.safetensors"} <= set(record["files"])
+    assert f"ngrams.safetensors {record['texts']['ngrams']} hashes" in text
     size = (checkpoint / "ngrams.safetensors").stat().st_size
     assert math.isclose(size, 8 * record["texts"]["ngrams"], abs_tol=500)
 
@@ -110,7 +115,7 @@ def test_a_training_can_leave_no_hashes_and_is_then_refused(invoke: Invoke, tmp_
                   out).status == 0  # fmt: skip
     record = json.loads((out / "checkpoint.json").read_text())
     assert record["texts"]["ngrams"] is None
-    assert not (out / "ngrams.safetensors").exists()
+    assert not list(out.glob("*grams*")) + list(out.glob("texts.safetensors"))
     assert "no hashes of the texts are kept" in (out / "README.md").read_text()
     refused(invoke("overlap", out, "--texts", texts), "no hashes of its training text")
 
@@ -122,7 +127,7 @@ def test_a_checkpoint_of_before_there_were_hashes_is_refused(
     old.mkdir()
     record = json.loads((checkpoint / "checkpoint.json").read_text())
     del record["text_licence"], record["text_source"], record["texts"]["ngrams"]
-    del record["files"]["ngrams.safetensors"]
+    del record["files"]["ngrams.safetensors"], record["files"]["texts.safetensors"]
     for name in record["files"]:
         (old / name).write_bytes((checkpoint / name).read_bytes())
     (old / "checkpoint.json").write_text(json.dumps(record))
@@ -130,15 +135,15 @@ def test_a_checkpoint_of_before_there_were_hashes_is_refused(
     refused(invoke("overlap", old, "--texts", texts), "no hashes of its training text")
 
 
-def test_texts_that_are_all_short_are_said_to_leave_no_hashes(
-    invoke: Invoke, tmp_path: Path
-) -> None:
+def test_texts_that_are_all_short_are_found_whole(invoke: Invoke, tmp_path: Path) -> None:
     texts = write(tmp_path / "short.txt", [f"a red door and {n} maps" for n in range(80)])
     out = tmp_path / "out"
     assert invoke("train", "nearest", "--texts", texts, *HASHED, "-o", out).status == 0
-    done = invoke("overlap", out, "--texts", texts)
-    assert done.status == 0
-    assert "no hashes of short.txt: its texts are few, or shorter than 13 words" in done.err
+    done = invoke("overlap", out, "--texts", texts, "--json")
+    (found,) = looked_up(done)
+    # Four of 80 were held back.
+    assert (found["found_texts"], found["whole_texts"], found["looked_up"]) == (76, 76, 0)
+    assert "hashes of short.txt: 76 of whole texts; what is found" in done.err
 
 
 @pytest.mark.parametrize(
@@ -168,5 +173,8 @@ def test_a_folder_that_is_no_checkpoint_and_a_damaged_one_are_refused(
     damaged.mkdir()
     for file in checkpoint.iterdir():
         (damaged / file.name).write_bytes(file.read_bytes())
-    (damaged / "ngrams.safetensors").write_bytes(b"")
-    refused(invoke("overlap", damaged, "--texts", path), "ngrams.safetensors is missing, truncated")
+    for name in ("ngrams.safetensors", "texts.safetensors"):
+        kept = (damaged / name).read_bytes()
+        (damaged / name).write_bytes(b"")
+        refused(invoke("overlap", damaged, "--texts", path), f"{name} is missing, truncated")
+        (damaged / name).write_bytes(kept)

@@ -24,7 +24,7 @@ def record(**more: Any) -> CheckpointRecord:
         "max_tokens": 32,
         "trained_on": "wiki.txt",
         "texts": {"given": 90, "learned": 80, "held_back": 4, "cut": 7, "titles": "with",
-                  "sha256": "ab", "ngrams": 123},
+                  "sha256": "ab", "ngrams": 123, "text_hashes": 80},
         "recipe": {"steps": 5},
         "scores": {"attack": "bow"}
         | dict.fromkeys(("bleu", "bleu_norm", "token_f1", "exact_norm"), SCORE),
@@ -90,9 +90,10 @@ def test_licence_and_source_are_told_or_said_to_be_missing() -> None:
 
 def test_it_says_how_to_look_texts_up_or_that_nobody_can() -> None:
     data = section(card(), "Data")
-    assert "ngrams.safetensors holds 123 hashes, one in 64, of the runs of 13 words" in data
+    assert "texts.safetensors holds a hash of each of 80 different texts" in data
+    assert "ngrams.safetensors 123 hashes, one in 8, of the runs of 13 words in them" in data
     assert "`v2t-bench overlap <this folder> --texts FILE`" in data
-    without = section(card(texts=record().texts | {"ngrams": None}), "Data")
+    without = section(card(texts=record().texts | {"ngrams": None, "text_hashes": None}), "Data")
     assert "no hashes of the texts are kept" in without
     assert "overlap" not in without
 

@@ -15,7 +15,6 @@ from safetensors.numpy import load_file
 
 from v2t_bench import hookimpl
 from v2t_bench.checkpoints import read_record
-from v2t_bench.contamination import read_runs, sampled_runs, words
 from v2t_bench.contracts import (
     Attack,
     BuildContext,
@@ -31,6 +30,7 @@ from v2t_bench.errors import BrokenPromise
 from v2t_bench.lesson import Lesson
 from v2t_bench.registry import Origin, Registry, discover
 from v2t_bench.release import attacker_secret
+from v2t_bench.text_hashes import read_hashes, sampled_runs, text_hash, words
 from v2t_bench.threat import Oracle
 from v2t_bench.training import School
 from v2t_bench.vectors import VectorCache
@@ -132,10 +132,15 @@ def test_only_what_is_learned_is_hashed_and_only_where_it_may_be(
     ((learned, _),) = taught
     expected = set().union(*(sampled_runs(words(text)) for text in learned))
     assert expected < set().union(*(sampled_runs(words(text)) for text in long))
-    assert set(read_runs(tmp_path / "out").tolist()) == expected
-    assert read_record(tmp_path / "out").texts["ngrams"] == len(expected)
+    assert set(read_hashes(tmp_path / "out").runs.tolist()) == expected
+    whole = read_hashes(tmp_path / "out").texts
+    assert whole is not None
+    assert set(whole.tolist()) == {text_hash(words(text)) for text in learned}
+    facts = read_record(tmp_path / "out").texts
+    assert (facts["ngrams"], facts["text_hashes"]) == (len(expected), len(learned))
     school.train(lesson(long, ngrams=False), tmp_path / "without")
-    assert not (tmp_path / "without" / "ngrams.safetensors").exists()
+    for name in ("ngrams.safetensors", "texts.safetensors"):
+        assert not (tmp_path / "without" / name).exists()
     assert read_record(tmp_path / "without").texts["ngrams"] is None
 
 

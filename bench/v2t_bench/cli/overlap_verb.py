@@ -21,6 +21,7 @@ from v2t_bench.cli.options import (
 if TYPE_CHECKING:
     from v2t_bench.checkpoints import CheckpointRecord
     from v2t_bench.contamination import Overlap
+    from v2t_bench.text_hashes import Hashes
 
 
 @click.command("overlap", short_help="Look texts up in a training text.")
@@ -42,19 +43,20 @@ if TYPE_CHECKING:
 def command(**given: Any) -> None:
     """Tell how much of other texts was in the text that CHECKPOINT was trained on.
 
-    A checkpoint keeps the hashes of 1 in 64 of the runs of 13 words of its training text. Of the
-    runs in your texts, those of the same 64th are looked up; the share that is found estimates
-    the share of all. A text that shares n runs is noticed with a probability of 1 - (63/64)^n, 1
-    in 10 for n = 7: small overlaps are missed, and the texts found are a lower bound. Texts of
-    fewer than 13 words are never found. Documents are looked up whole, and cut to the tokens
-    that CHECKPOINT was trained for.
+    A checkpoint keeps a hash of every text it was trained on, and hashes of 1 in 8 of their runs
+    of 13 words (older ones: of 1 in 64 runs, and of no texts). Of the runs in your texts, those of
+    the same 8th are looked up; the share that is found estimates the share of all. A text that is
+    all of a training text is found; one that only shares n runs is noticed with a probability of
+    1 - (7/8)^n, 8 in 10 for n = 13: the texts found are a lower bound. Case and punctuation make
+    no odds. Documents are looked up whole, and cut to the tokens that CHECKPOINT was trained for.
 
     \b
     v2t-bench overlap checkpoints/vec2text-wiki-32 --texts mine.txt
     v2t-bench overlap checkpoints/vec2text-wiki-32 --dataset beir:./scifact --json
     """  # noqa: D301 - click's marker for a paragraph it must not wrap
     from v2t_bench.checkpoints import checkpoint_in, read_record
-    from v2t_bench.contamination import ONE_IN, WORDS, overlap, read_runs
+    from v2t_bench.contamination import overlap
+    from v2t_bench.text_hashes import WORDS, read_hashes
 
     if (given["texts"] is None) == (given["dataset"] is None):
         raise click.UsageError("give one of --texts and --dataset")
@@ -62,7 +64,7 @@ def command(**given: Any) -> None:
         raise click.UsageError("--embedder cuts what --dataset names; --texts are looked up whole")
     folder: Path = given["checkpoint"]
     record = read_record(folder)
-    hashes = read_runs(folder)
+    hashes = read_hashes(folder)
     measured = [(name, form, overlap(texts, hashes)) for name, form, texts in _lists(given, record)]
     if given["as_json"]:
         document = {
@@ -70,23 +72,35 @@ def command(**given: Any) -> None:
             "checkpoint": checkpoint_in(folder).identity,
             "trained_on": record.trained_on,
             "words": WORDS,
-            "one_in": ONE_IN,
-            "hashes": len(hashes),
+            "one_in": hashes.one_in,
+            "hashes": len(hashes.runs),
+            "whole_texts": None if hashes.texts is None else len(hashes.texts),
             "overlaps": [_described(*row) for row in measured],
         }
         click.echo(json.dumps(document, indent=1))
     else:
         _print(measured)
-    if len(hashes):
-        tell(
-            f"{len(hashes):,} hashes of {record.trained_on}, 1 in {ONE_IN} of its runs of {WORDS} "
-            "words: what is found is in it, what is not may be in it all the same"
-        )
-    else:
-        tell(
-            f"no hashes of {record.trained_on}: its texts are few, or shorter than {WORDS} words, "
+    tell(_of(record.trained_on, hashes))
+
+
+def _of(trained_on: str, hashes: Hashes) -> str:
+    """Return what the hashes are of, and what not finding a text in them means."""
+    from v2t_bench.text_hashes import WORDS
+
+    kept = []
+    if hashes.texts is not None and len(hashes.texts):
+        kept.append(f"{len(hashes.texts):,} of whole texts")
+    if len(hashes.runs):
+        kept.append(f"{len(hashes.runs):,} of 1 in {hashes.one_in} of its runs of {WORDS} words")
+    if not kept:
+        return (
+            f"no hashes of {trained_on}: its texts are few, or shorter than {WORDS} words, "
             "and a copy of one cannot be noticed"
         )
+    return (
+        f"hashes of {trained_on}: {' and '.join(kept)}; what is found is in it, what is not may "
+        "be in it all the same"
+    )
 
 
 def _lists(
@@ -130,6 +144,7 @@ def _described(name: str, form: str, found: Overlap) -> dict[str, Any]:
         "texts": found.texts,
         "long_enough": found.long_enough,
         "found_texts": found.found_texts,
+        "whole_texts": found.whole_texts,
         "looked_up": found.looked_up,
         "found": found.found,
         "share": found.share,
@@ -144,12 +159,15 @@ def _print(measured: Sequence[tuple[str, str, Overlap]]) -> None:
     from v2t_bench.cli.printing import print_table
 
     table = Table("texts of", "form")
-    for column in ("texts", "of 13 words or more", "texts found", "runs looked up", "runs found",
-                   "share", "95 %"):  # fmt: skip
+    for column in ("texts", "of 13 words or more", "texts found", "found whole", "runs looked up",
+                   "runs found", "share", "95 %"):  # fmt: skip
         table.add_column(column, justify="right")
     for name, form, found in measured:
-        counts = (found.texts, found.long_enough, found.found_texts, found.looked_up, found.found)
+        whole = "unknown" if found.whole_texts is None else f"{found.whole_texts:,}"
+        counts = (found.texts, found.long_enough, found.found_texts)
+        runs = (found.looked_up, found.found)
         share = "unknown" if found.share is None else f"{found.share:.4f}"
         ends = "" if found.interval is None else " to ".join(f"{end:.4f}" for end in found.interval)
-        table.add_row(name, form, *(f"{count:,}" for count in counts), share, ends)
+        numbers = [*(f"{n:,}" for n in counts), whole, *(f"{n:,}" for n in runs), share, ends]
+        table.add_row(name, form, *numbers)
     print_table(table)

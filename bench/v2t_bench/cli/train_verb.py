@@ -150,8 +150,8 @@ def _one_line(ctx: click.Context, param: click.Parameter, given: str) -> str:
 @click.option(
     "--no-ngrams",
     is_flag=True,
-    help="Keep no hashes of runs of 13 words of the texts, which let anybody confirm a run they "
-    "guess; for texts that must not leave a trace. Without them overlap has nothing to go by.",
+    help="Keep no hashes of the texts and of their runs of 13 words, by which anybody can confirm "
+    "what they guess; for texts that must not leave a trace. Then nothing is told of overlap.",
 )
 @click.option("--tokenizer", metavar="FOLDER|ID", help="A given tokenizer; default: train one.")
 @click.option(

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any, TypeAlias
 
+from v2t_bench.contamination import CONTAMINATED
 from v2t_bench.release import UNDEFENDED
 from v2t_bench.resolution import NEAREST, TRAINED_AGAINST
 from v2t_bench.results import ORACLE_ARITHMETIC, Measured, Result
@@ -29,6 +30,8 @@ COLUMNS = (
 
 # Below this the undefended attack is too weak for its fall under a defense to mean much.
 MIN_HEADROOM = 10.0
+# Above this share of attacked texts that were trained on, recovery may be recital.
+MAX_CONTAMINATED = 0.01
 # A flag: instead of leakage, of defenses that release nothing to compute with.
 OPAQUE = "not-applicable-unless-key-leaks"
 
@@ -116,6 +119,9 @@ def _own_flags(leakage: Result) -> list[str]:
     # An attack that asked nothing is the same either way.
     if ORACLE_ARITHMETIC in leakage.identity and leakage.facts.get("oracle_texts"):
         flags.append("fast-oracle")
+    shared = leakage.scores.get(CONTAMINATED)
+    if shared is not None and shared.value is not None and shared.value > MAX_CONTAMINATED:
+        flags.append(CONTAMINATED)
     return flags
 
 
