@@ -24,7 +24,7 @@ class Found:
         facts: By what they were looked up.
     """
 
-    per_text: Mapping[str, list[float]] = field(default_factory=dict)
+    per_text: dict[str, list[float]] = field(default_factory=dict)
     facts: Mapping[str, str | int] = field(default_factory=dict)
 
 

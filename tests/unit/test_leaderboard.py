@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from v2t_bench.contamination import CONTAMINATED
 from v2t_bench.errors import BrokenPromise
 from v2t_bench.leaderboard.csv_file import csv_text
 from v2t_bench.leaderboard.rows import COLUMNS, leaderboard_rows
@@ -61,6 +62,19 @@ def test_a_row_says_that_its_questions_were_answered_in_bfloat16(
     flags = by_cell([*results[:3], fast])["a0"]["flags"].split()
     assert ("fast-oracle" in flags) is flagged
     assert "fast-oracle" not in by_cell(results)["a0"]["flags"]
+
+
+@pytest.mark.parametrize(("share", "flagged"), [(0.0101, True), (0.01, False), (0.0, False)])
+def test_a_row_is_marked_where_more_than_a_hundredth_was_trained_on(
+    results: list[Result], share: float, flagged: bool
+) -> None:
+    known = Measured(value=share, low=0.0, high=1.0, n=500)
+    results[3] = results[3].model_copy(update={"scores": results[3].scores | {CONTAMINATED: known}})
+    rows = by_cell(results)
+    assert rows["a0"]["contaminated"] == share
+    assert ("contaminated" in rows["a0"]["flags"].split()) is flagged
+    # A cell that was stored before texts were looked up tells nothing.
+    assert (rows["a1"]["contaminated"], rows["a1"]["flags"]) == (None, "oblivious-only")
 
 
 def by_cell(results: list[Result]) -> dict[Any, dict[str, Any]]:
