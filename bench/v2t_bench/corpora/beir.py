@@ -8,19 +8,15 @@ KeyError or IndexError that names no line. A test compares the two on good folde
 from __future__ import annotations
 
 from array import array
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
-from hashlib import blake2b
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
+from v2t_bench.corpora.fields import About, id_hash, read_id, refuse_twins
 from v2t_bench.corpora.judgements import check_fit, read_judgements
 from v2t_bench.corpora.records import Corpus, Document, PackedDocuments
 from v2t_bench.errors import BadInput
-from v2t_bench.lines import check_encodable, json_type, parse_record, read_lines, text_field
-from v2t_bench.scoring.names import Name
+from v2t_bench.lines import parse_record, read_lines, text_field
 
 LAYOUT = "a BEIR folder holds corpus.jsonl, queries.jsonl and qrels/<split>.tsv, each perhaps .gz"
 
@@ -54,7 +50,7 @@ def read_beir(folder: Path, *, split: str = "test", name: str | None = None) -> 
     notices: list[str] = []
     queries = {key: text.text for key, text in _texts_by_id(queries_path, "query")}
     judgements = read_judgements(qrels_path, queries, queries_path, notices)
-    about = _About(judged={document for grades in judgements.values() for document in grades})
+    about = About(judged={document for grades in judgements.values() for document in grades})
     documents = PackedDocuments(
         record for _, record in _texts_by_id(corpus_path, "document", about)
     )
@@ -105,58 +101,19 @@ def _qrels_path(folder: Path, split: str) -> Path:
     return _present(qrels, f"{split}.tsv")
 
 
-@dataclass(kw_only=True)
-class _About:
-    """What is learned of the documents while they are read.
-
-    Args:
-        judged: Ids of the documents that queries are judged by.
-        found: Those of them that are there.
-        names, labels: What the metadata says, by id: a person, a label.
-        n_blank: Documents without text.
-    """
-
-    judged: set[str]
-    found: set[str] = field(default_factory=set)
-    names: dict[str, Name] = field(default_factory=dict)
-    labels: dict[str, str] = field(default_factory=dict)
-    n_blank: int = 0
-
-    def note(self, document: Document, metadata: object) -> None:
-        """Take note of one document."""
-        key = document.id
-        if key in self.judged:
-            self.found.add(key)
-        self.n_blank += not document.content.strip()
-        name, label = _name(metadata), _label(metadata)
-        if name is not None:
-            self.names[key] = name
-        if label is not None:
-            self.labels[key] = label
-
-    def notices(self) -> list[str]:
-        """Return what is odd about the documents, one line each."""
-        found = []
-        if self.n_blank:
-            found.append(f"blank documents, ranked but never attacked: {self.n_blank}")
-        if len(set(self.labels.values())) == 1:
-            found.append(f"all {len(self.labels)} labels are the same, so none is inferred")
-        return found
-
-
 def _texts_by_id(
-    path: Path, what: str, about: _About | None = None
+    path: Path, what: str, about: About | None = None
 ) -> Iterator[tuple[str, Document]]:
     """Yield id and texts of every line; a query is read as a document without a title."""
     hashes = array("Q")
     for key, place, record in _records(path):
-        hashes.append(_hash(key))
+        hashes.append(id_hash(key))
         title = text_field(record, "title", place, optional=True) if what == "document" else ""
         document = Document(key, title, text_field(record, "text", place))
         if about is not None:
             about.note(document, record.get("metadata"))
         yield key, document
-    _refuse_twins(path, what, hashes)
+    refuse_twins(what, hashes, ((key, place) for key, place, _ in _records(path)))
 
 
 def _records(path: Path) -> Iterator[tuple[str, str, dict[str, Any]]]:
@@ -165,60 +122,4 @@ def _records(path: Path) -> Iterator[tuple[str, str, dict[str, Any]]]:
         if line.strip():
             place = f"{path}:{number}"
             record = parse_record(line, place)
-            yield _id(record, place), place, record
-
-
-def _hash(key: str) -> int:
-    return int.from_bytes(blake2b(key.encode(), digest_size=8).digest(), "little")
-
-
-def _refuse_twins(path: Path, what: str, hashes: array[int]) -> None:
-    """Refuse a file in which an id stands twice; its ids are given as hashes, which are short."""
-    values, counts = np.unique(np.frombuffer(hashes, np.uint64), return_counts=True)
-    suspects = set(values[counts > 1].tolist())
-    if not suspects:
-        return
-    places: dict[str, str] = {}
-    for key, place, _ in _records(path):
-        if _hash(key) not in suspects:
-            continue
-        if key in places:
-            first = places[key].rpartition(":")[2]
-            raise BadInput(
-                f"{place}: {what} id {key!r} already stands on line {first}; expected every id once"
-            )
-        places[key] = place
-
-
-def _name(metadata: object) -> Name | None:
-    """Return the person a document says it is about, if it names one in full."""
-    if not isinstance(metadata, dict):
-        return None
-    first, last = metadata.get("first_name"), metadata.get("last_name")
-    if not (isinstance(first, str) and isinstance(last, str) and first.strip() and last.strip()):
-        return None
-    return Name(first, last)
-
-
-def _label(metadata: object) -> str | None:
-    """Return the label a document carries, if it is one that can be told."""
-    value = metadata.get("label") if isinstance(metadata, dict) else None
-    if isinstance(value, int) and not isinstance(value, bool):
-        return str(value)
-    return value.strip() or None if isinstance(value, str) else None
-
-
-def _id(record: Mapping[str, Any], place: str) -> str:
-    """Return the id of one record as a string."""
-    if "_id" not in record:
-        present = ", ".join(repr(name) for name in record) or "none"
-        raise BadInput(f"{place}: has no field '_id'; expected a string there (fields: {present})")
-    value = record["_id"]
-    if isinstance(value, int) and not isinstance(value, bool):
-        return str(value)
-    if not isinstance(value, str):
-        raise BadInput(f"{place}: field '_id' is a {json_type(value)}; expected a string")
-    if not value.strip():
-        raise BadInput(f"{place}: field '_id' is blank; expected a string with something in it")
-    check_encodable(value, f"{place}: field '_id'")
-    return value
+            yield read_id(record, place), place, record
