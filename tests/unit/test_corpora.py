@@ -69,13 +69,15 @@ def test_a_bare_folder_is_answered_with_how_to_spell_it(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("spelling", ["", "zzz", "nq:"])
 def test_an_unknown_name_is_answered_with_every_form_there_is(spelling: str) -> None:
-    with pytest.raises(UnknownComponent, match=r"known: demo, demo-nq, .*, beir:<folder>\)$"):
+    with pytest.raises(
+        UnknownComponent, match=r"known: demo, demo-nq, .*, beir:<folder>, texts:<file>"
+    ):
         open_corpora(spelling)
 
 
 def test_every_dataset_is_listed_with_one_line() -> None:
     listed = dict(known_datasets())
-    assert list(listed) == ["demo", *DEMOS, "beir:<folder>"]
+    assert list(listed) == ["demo", *DEMOS, "beir:<folder>", "texts:<file>"]
     assert all(summary and "\n" not in summary for summary in listed.values())
 
 

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     type=click.Path(path_type=Path, exists=True, dir_okay=False),
     help="txt or jsonl, also .gz or .zst; one text a line.",
 )
-@click.option("--dataset", metavar="SPELLING", help="Documents of: demo-<name>, beir:<folder>.")
+@click.option("--dataset", metavar="SPELLING", help="Documents of a collection, as run takes it.")
 @click.option(
     "--embedder",
     "-e",

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from v2t_bench.corpora.beir import read_beir
 from v2t_bench.corpora.demo import DEMO_NAMES, demo_corpus
+from v2t_bench.corpora.own_texts import TEXTS, open_own_texts
 from v2t_bench.corpora.records import Corpus
 from v2t_bench.corpora.sources import Sources
 from v2t_bench.errors import BadParameter, UnknownComponent
@@ -21,6 +22,7 @@ SUMMARIES = {
     "demo-beir": "generated abstracts and claims, graded",
     "demo-mimic": "generated clinical notes with names, and questions about patients",
     f"{BEIR}<folder>": "a folder with corpus.jsonl, queries.jsonl and qrels/test.tsv, as in BEIR",
+    f"{TEXTS}:<file>": "your own .txt or .jsonl, perhaps with ,queries=<file>,judgements=<file>",
 }
 
 
@@ -43,7 +45,7 @@ def open_corpora(
     Raises:
         UnknownComponent: no collection is spelled so.
         BadInput: a file of it cannot be used.
-        BadParameter: the folder is missing from the spelling.
+        BadParameter, BadSpelling: a folder or file is missing from the spelling, or misspelt.
     """
     spelling = spelling.strip()
     if spelling == DEMO or spelling in DEMO_NAMES:
@@ -56,6 +58,8 @@ def open_corpora(
         if not folder:
             raise BadParameter(f"{spelling!r} names no folder; expected {BEIR}<folder>")
         return (read_beir(Path(folder).expanduser()),)
+    if spelling.partition(":")[0] == TEXTS:
+        return (open_own_texts(spelling),)
     raise UnknownComponent(_unknown(spelling))
 
 
@@ -63,9 +67,15 @@ def _unknown(spelling: str) -> str:
     """Return what to tell someone who spelled a collection so."""
     if spelling and Path(spelling).expanduser().is_dir():
         near = [f"{BEIR}{spelling}"]
+    elif spelling and Path(spelling).expanduser().is_file():
+        near = [f"{TEXTS}:{spelling}"]
     else:
         start, colon, rest = spelling.partition(":")
-        known = [f"{BEIR}{rest or '<folder>'}"] if colon else [DEMO, *DEMO_NAMES]
+        known = (
+            [f"{BEIR}{rest or '<folder>'}", f"{TEXTS}:{rest or '<file>'}"]
+            if colon
+            else [DEMO, *DEMO_NAMES]
+        )
         names = {one.partition(":")[0]: one for one in known}
         found = difflib.get_close_matches(start, names, n=2, cutoff=0.5)
         near = [names[name] for name in found]

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from v2t_bench.corpora.fields import About, id_hash, read_id, refuse_twins
-from v2t_bench.corpora.judgements import check_fit, read_judgements
+from v2t_bench.corpora.judgements import check_fit, only_judged, read_judgements
 from v2t_bench.corpora.records import Corpus, Document, PackedDocuments
 from v2t_bench.errors import BadInput
 from v2t_bench.lines import parse_record, read_lines, text_field
@@ -57,13 +57,7 @@ def read_beir(folder: Path, *, split: str = "test", name: str | None = None) -> 
     if not documents:
         raise BadInput(f"{corpus_path}: holds no documents; expected one JSON object a line")
     check_fit(judgements, about.found, qrels_path, notices)
-    unjudged = len(queries) - len(judgements)
-    if unjudged:
-        notices.append(f"queries without judgements in split {split}, left out: {unjudged}")
-    judged = {query: queries[query] for query in judgements}
-    n_blank = sum(not text.strip() for text in judged.values())
-    if n_blank:
-        notices.append(f"blank judged queries, kept: {n_blank}")
+    judged = only_judged(queries, judgements, f"split {split}", notices)
     return Corpus(
         name=f"beir:{folder_name}" if name is None else name,
         split=split,

@@ -129,3 +129,24 @@ def check_fit(
             "judgements of documents that are not in the corpus, counted in the ideal ranking as "
             f"in BEIR: {len(absent)} (of {len(set(absent))} queries)"
         )
+
+
+def only_judged(
+    queries: Mapping[str, str], judgements: Judgements, where: str, notices: list[str]
+) -> dict[str, str]:
+    """Return the judged queries, in the order of the judgements; tell what is odd in ``notices``.
+
+    Args:
+        queries: All there are, by id.
+        judgements: What `read_judgements` returned.
+        where: What the judgements are called in a notice.
+        notices: Takes what is odd.
+    """
+    judged = {query: queries[query] for query in judgements}
+    unjudged = len(queries) - len(judged)
+    if unjudged:
+        notices.append(f"queries without judgements in {where}, left out: {unjudged}")
+    n_blank = sum(not text.strip() for text in judged.values())
+    if n_blank:
+        notices.append(f"blank judged queries, kept: {n_blank}")
+    return judged
