@@ -112,8 +112,12 @@ class TestRecords:
         assert sorted(corpus.names) == ["a", "b"]
 
     def test_with_labels_or_names_that_cannot_be_used_are_told(self, tmp_path: Path) -> None:
-        records = [{"text": "one", "label": ["a"]}, {"text": "two", "first_name": "Ann"},
-                   {"text": " ", "label": None}, {"text": "one"}]  # fmt: skip
+        records: list[dict[str, Any]] = [
+            {"text": "one", "label": ["a"]},
+            {"text": "two", "first_name": "Ann"},
+            {"text": " ", "label": None},
+            {"text": "one"},
+        ]
         corpus = read_own_texts(jsonl(tmp_path / "mine.jsonl", records))
         assert corpus.notices == (
             "blank documents, ranked but never attacked: 1",
