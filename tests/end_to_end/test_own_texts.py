@@ -69,6 +69,35 @@ def test_texts_with_queries_are_measured_and_none_is_stored(
     assert not [path for path in files if words in path.read_bytes()]
 
 
+def test_texts_without_queries_are_found_by_what_follows_their_first_piece(
+    invoke: Invoke, folder: Path, tmp_path: Path
+) -> None:
+    # Every piece of a text says the same, so its second finds its first.
+    words = ["oak", "door", "ship", "map", "river", "lamp", "stone", "glove"]
+    (tmp_path / "mine.txt").write_text("\n".join(" ".join([word] * 50) for word in words) + "\n")
+    done = invoke("run", "--dataset", f"texts:{tmp_path}/mine.txt", *HASHED, "--max-tokens", 12,
+                  "--attack", f"nearest:checkpoint={folder}/made", "--defense", "none", "-o",
+                  tmp_path / "out")  # fmt: skip
+    assert done.status == 0, done.err
+    for row in rows_of(tmp_path / "out").values():
+        assert (row["n_texts"], row["n_queries"], row["ndcg_at_10"]) == ("8", "8", "1.000000")
+        assert "known-item" in row["flags"].split()
+    assert rows_of(tmp_path / "out")["nearest"]["contaminated"] == "0.000000"
+
+
+def test_texts_too_short_to_be_asked_for_are_attacked_all_the_same(
+    invoke: Invoke, folder: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "mine.txt").write_text("a red door\ntwo maps\n")
+    done = invoke("run", "--dataset", f"texts:{tmp_path}/mine.txt", *HASHED, "--max-tokens", 12,
+                  "--attack", f"nearest:checkpoint={folder}/made", "--defense", "none", "-o",
+                  tmp_path / "out")  # fmt: skip
+    assert done.status == 0, done.err
+    assert "no document of more than two pieces" in done.err
+    row = rows_of(tmp_path / "out")["nearest"]
+    assert (row["n_texts"], row["n_queries"], row["ndcg_at_10"]) == ("2", "", "")
+
+
 def test_texts_are_looked_up_in_a_training_text(invoke: Invoke, folder: Path) -> None:
     done = invoke("overlap", folder / "made", "--dataset", f"texts:{folder}/mine.jsonl", "--json")
     assert done.status == 0, done.err
