@@ -65,7 +65,7 @@ if TYPE_CHECKING:
     multiple=True,
     default=("demo",),
     show_default=True,
-    help="demo, demo-<name>, beir:<folder>, or all. Repeatable.",
+    help="demo, demo-<name>, beir:<folder>, texts:<file>, or all. Repeatable.",
 )
 @click.option(
     "--threat",
