@@ -44,7 +44,9 @@ def test_a_missing_folder_is_bad_input(tmp_path: Path) -> None:
 
 
 def test_beir_without_a_folder_is_refused() -> None:
-    with pytest.raises(BadParameter, match="'beir:' names no folder; expected beir:<folder>"):
+    with pytest.raises(
+        BadParameter, match="'beir:' names no folder; expected beir:<folder> or beir:<name>"
+    ):
         open_corpora("beir:")
 
 
@@ -67,7 +69,7 @@ def test_a_bare_folder_is_answered_with_how_to_spell_it(tmp_path: Path) -> None:
         open_corpora(str(tmp_path))
 
 
-@pytest.mark.parametrize("spelling", ["", "zzz", "nq:"])
+@pytest.mark.parametrize("spelling", ["", "zzzzzz", "qqqq:"])
 def test_an_unknown_name_is_answered_with_every_form_there_is(spelling: str) -> None:
     with pytest.raises(UnknownComponent, match=r"known: demo, .*, beir:<folder>, texts:<file>"):
         open_corpora(spelling)
@@ -75,7 +77,8 @@ def test_an_unknown_name_is_answered_with_every_form_there_is(spelling: str) -> 
 
 def test_every_dataset_is_listed_with_one_line() -> None:
     listed = dict(known_datasets())
-    assert list(listed) == ["demo", *DEMOS, "beir:<folder>", "texts:<file>"]
+    named = ["nq", "msmarco", "beir", "mimic", "beir:<name>"]
+    assert list(listed) == ["demo", *DEMOS, *named, "beir:<folder>", "texts:<file>"]
     assert all(summary and "\n" not in summary for summary in listed.values())
 
 

@@ -5,15 +5,15 @@ from __future__ import annotations
 import difflib
 from pathlib import Path
 
-from v2t_bench.corpora.beir import read_beir
+from v2t_bench.corpora import named
 from v2t_bench.corpora.demo import DEMO_NAMES, demo_corpus
+from v2t_bench.corpora.named import BEIR, look_alikes, open_beir, open_dataset, plain
 from v2t_bench.corpora.own_texts import TEXTS, open_own_texts
 from v2t_bench.corpora.records import Corpus
 from v2t_bench.corpora.sources import Sources
 from v2t_bench.errors import BadParameter, UnknownComponent
 
 DEMO = "demo"
-BEIR = "beir:"
 
 SUMMARIES = {
     DEMO: "all four generated collections: they work offline, and nothing in them is true",
@@ -21,6 +21,7 @@ SUMMARIES = {
     "demo-msmarco": "generated web passages and searches",
     "demo-beir": "generated abstracts and claims, graded",
     "demo-mimic": "generated clinical notes with names, and questions about patients",
+    **named.SUMMARIES,
     f"{BEIR}<folder>": "a folder with corpus.jsonl, queries.jsonl and qrels/test.tsv, as in BEIR",
     f"{TEXTS}:<file>": "your own .txt or .jsonl, perhaps with ,queries=<file>,judgements=<file>",
 }
@@ -44,8 +45,9 @@ def open_corpora(
 
     Raises:
         UnknownComponent: no collection is spelled so.
-        BadInput: a file of it cannot be used.
+        BadInput: it is missing and may not be fetched, or a file of it cannot be used.
         BadParameter, BadSpelling: a folder or file is missing from the spelling, or misspelt.
+        ServiceFailed: a server does not deliver it.
     """
     spelling = spelling.strip()
     if spelling == DEMO or spelling in DEMO_NAMES:
@@ -53,11 +55,16 @@ def open_corpora(
         if with_training:
             return tuple(demo_corpus(name) for name in names)
         return tuple(demo_corpus(name, n_training=0) for name in names)
+    sources = Sources() if sources is None else sources
+    if spelling in named.NAMES:
+        return open_dataset(spelling, sources)
     if spelling.startswith(BEIR):
-        folder = spelling.removeprefix(BEIR)
-        if not folder:
-            raise BadParameter(f"{spelling!r} names no folder; expected {BEIR}<folder>")
-        return (read_beir(Path(folder).expanduser()),)
+        what = spelling.removeprefix(BEIR).strip()
+        if not what:
+            raise BadParameter(
+                f"{spelling!r} names no folder; expected {BEIR}<folder> or {BEIR}<name>"
+            )
+        return open_beir(what, sources)
     if spelling.partition(":")[0] == TEXTS:
         return (open_own_texts(spelling),)
     raise UnknownComponent(_unknown(spelling))
@@ -74,10 +81,11 @@ def _unknown(spelling: str) -> str:
         known = (
             [f"{BEIR}{rest or '<folder>'}", f"{TEXTS}:{rest or '<file>'}"]
             if colon
-            else [DEMO, *DEMO_NAMES]
+            else [DEMO, *DEMO_NAMES, *named.NAMES]
         )
         names = {one.partition(":")[0]: one for one in known}
-        found = difflib.get_close_matches(start, names, n=2, cutoff=0.5)
+        found = difflib.get_close_matches(plain(start), names, n=2, cutoff=0.5)
         near = [names[name] for name in found]
     guess = f"; did you mean {' or '.join(map(repr, near))}?" if near else ""
-    return f"no dataset is called {spelling!r}{guess} (known: {', '.join(SUMMARIES)})"
+    odd = look_alikes(spelling)
+    return f"no dataset is called {spelling!r}{odd}{guess} (known: {', '.join(SUMMARIES)})"

@@ -114,9 +114,7 @@ class _Download:
         self._fetch()
         found = digest(self.partial, "md5") if self.md5 else ""
         if found != self.md5 and resumed:
-            self.tell(
-                f"{self.url}: resumed, the file has another md5; it is fetched from its start"
-            )
+            self.tell(f"{self.url}: has another md5 after resuming, so it is fetched anew")
             self._forget()
             self._fetch()
             found = digest(self.partial, "md5")
