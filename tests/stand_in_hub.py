@@ -23,6 +23,7 @@ class _Hub(ThreadingHTTPServer):
 
 class _Handler(BaseHTTPRequestHandler):
     server: _Hub
+    commit = COMMIT
 
     def do_HEAD(self) -> None:
         self._answer(with_body=False)
@@ -32,13 +33,16 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _answer(self, *, with_body: bool) -> None:
         parts = self.path.partition("?")[0].strip("/").split("/")
-        if parts[:2] == ["api", "models"]:
-            self._describe(self.server.folder.joinpath(*parts[2:4]), "tree" in parts)
-        else:  # <owner>/<name>/resolve/<revision>/<file>
+        if parts[:1] == ["api"] and parts[1:2] in (["models"], ["datasets"]):
+            revision = next((part for part in parts[4:] if len(part) == len(COMMIT)), COMMIT)
+            self._describe(self.server.folder.joinpath(*parts[2:4]), "tree" in parts, revision)
+        else:  # [datasets/]<owner>/<name>/resolve/<revision>/<file>
+            parts = parts[parts[0] == "datasets" :]
             file = self.server.folder.joinpath(*parts[:2], *parts[4:])
+            self.commit = next((part for part in parts[3:4] if len(part) == len(COMMIT)), COMMIT)
             self._send_file(file, with_body=with_body)
 
-    def _describe(self, repository: Path, tree: bool) -> None:
+    def _describe(self, repository: Path, tree: bool, revision: str) -> None:
         if not repository.is_dir():
             self._refuse("RepoNotFound")
             return
@@ -54,7 +58,7 @@ class _Handler(BaseHTTPRequestHandler):
         if not tree:
             name = "/".join(repository.parts[-2:])
             siblings = [{"rfilename": file} for file in files]
-            told = {"id": name, "sha": COMMIT, "siblings": siblings, "tags": []}
+            told = {"id": name, "sha": revision, "siblings": siblings, "tags": []}
         self._send(json.dumps(told).encode(), etag="told", with_body=True)
 
     def _send_file(self, path: Path, *, with_body: bool) -> None:
@@ -68,14 +72,14 @@ class _Handler(BaseHTTPRequestHandler):
     def _refuse(self, code: str) -> None:
         self.send_response(404)
         self.send_header("X-Error-Code", code)
-        self.send_header("X-Repo-Commit", COMMIT)
+        self.send_header("X-Repo-Commit", self.commit)
         self.send_header("Content-Length", "0")
         self.end_headers()
 
     def _send(self, body: bytes, *, etag: str, with_body: bool) -> None:
         self.send_response(200)
         self.send_header("Content-Length", str(len(body)))
-        self.send_header("X-Repo-Commit", COMMIT)
+        self.send_header("X-Repo-Commit", self.commit)
         self.send_header("ETag", f'"{etag}"')
         self.end_headers()
         if with_body:
@@ -91,7 +95,7 @@ def _etag(path: Path) -> str:
 
 @contextlib.contextmanager
 def serving(folder: Path) -> Iterator[tuple[str, list[str]]]:
-    """Serve ``folder``/<owner>/<name> as model repositories.
+    """Serve ``folder``/<owner>/<name> as repositories of models, or of datasets.
 
     Yields the address, and the paths of files as they are fetched.
     """

@@ -89,15 +89,12 @@ def open_collection(collection: Collection, sources: Sources) -> Corpus:
     return read_beir(folder, split=collection.split, name=f"{BEIR}{collection.name}")
 
 
-def missing(name: str, sources: Sources) -> str:
-    """Return what of the dataset ``name`` would be fetched, in words; empty: nothing."""
-    collection = catalogue.COLLECTIONS[name]
-    stand_in = {**stand_ins.COLLECTIONS, **stand_ins.DATASETS}.get(name)
-    if beir_folders.is_here(collection, sources.data_dir):
-        return ""
-    if stand_in is not None and stand_ins.is_here(stand_in, sources.data_dir):
-        return ""
-    return str(beir_folders.folder_of(collection, sources.data_dir))
+def is_missing(name: str, sources: Sources) -> bool:
+    """Return whether the collection of that name would have to be fetched."""
+    stand_in = stand_ins.COLLECTIONS.get(name)
+    return not beir_folders.is_here(catalogue.COLLECTIONS[name], sources.data_dir) and (
+        stand_in is None or not stand_ins.is_here(stand_in, sources.data_dir)
+    )
 
 
 def _all_of_beir(sources: Sources) -> tuple[Corpus, ...]:
@@ -107,14 +104,14 @@ def _all_of_beir(sources: Sources) -> tuple[Corpus, ...]:
         stand_ins.is_here(one, sources.data_dir) for one in stand_ins.COLLECTIONS.values()
     )
     if stand_in_layout:
-        here = [one for one in collections if not missing(one.name, sources)]
+        here = [one for one in collections if not is_missing(one.name, sources)]
         sources.tell(
             f"beir: {len(here)} of {len(collections)} collections are in {sources.data_dir}; the "
             "others are fetched only when named"
         )
         collections = here
     if sources.offline:
-        absent = [one.name for one in collections if missing(one.name, sources)]
+        absent = [one.name for one in collections if is_missing(one.name, sources)]
         if absent:
             first = beir_folders.folder_of(catalogue.COLLECTIONS[absent[0]], sources.data_dir)
             raise BadInput(
