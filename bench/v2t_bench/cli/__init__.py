@@ -17,6 +17,7 @@ VERBS = {
     "overlap": "Tell whether texts of yours were in the training text of an attack.",
     "list": "List attacks, defenses, embedders, datasets and plugins.",
     "info": "Tell everything about one component.",
+    "data": "List, fetch, rebuild and verify collections.",
     "score": "Compute every score of stored results anew, without a model.",
     "doctor": "Check this installation and say what is wrong.",
 }

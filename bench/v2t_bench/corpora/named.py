@@ -76,7 +76,7 @@ def open_beir(what: str, sources: Sources) -> tuple[Corpus, ...]:
         return tuple(replace(one, notices=(*passed_over, *one.notices)) for one in opened)
     if folder.is_dir() or _has_separator(what):
         return (read_beir(folder),)
-    raise UnknownComponent(_unknown(what))
+    raise UnknownComponent(unknown_collection(what))
 
 
 def open_collection(collection: Collection, sources: Sources) -> Corpus:
@@ -154,7 +154,7 @@ def _has_separator(what: str) -> bool:
     return any(separator in what for separator in (os.sep, os.altsep) if separator)
 
 
-def _unknown(what: str) -> str:
+def unknown_collection(what: str) -> str:
     """Return what to tell someone who spelled a collection of BEIR so."""
     near = difflib.get_close_matches(plain(what), catalogue.names(), n=2, cutoff=0.6)
     guess = f"; did you mean {' or '.join(repr(BEIR + name) for name in near)}?" if near else ""

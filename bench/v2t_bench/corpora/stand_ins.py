@@ -31,6 +31,9 @@ class StandIn:
         name: What the corpus column calls it.
         summary: What it is.
         sha256: Of what each of `FILES` holds, uncompressed.
+        n_documents: How many documents it has.
+        n_queries: How many queries are judged.
+        licence: What is stated of the texts.
         flags: What its rows are marked with.
     """
 
@@ -38,6 +41,9 @@ class StandIn:
     name: str
     summary: str
     sha256: tuple[str, str, str]
+    n_documents: int
+    n_queries: int
+    licence: str
     flags: tuple[str, ...] = field(default=())
 
 
@@ -50,6 +56,9 @@ NQ_25K = StandIn(
         "15e8e929083f66371932fc94697b4e1b5bafc8cb2ea3ef32bdef92795fde27db",
         "586b7040cfc9118827fea572a1c86fe09807df7d977efb99320246c3f446865a",
     ),
+    n_documents=25_000,
+    n_queries=2_655,
+    licence="CC BY-SA 3.0",
     flags=(STAND_IN, NOT_REBUILDABLE),
 )
 MSMARCO_30K = StandIn(
@@ -61,6 +70,9 @@ MSMARCO_30K = StandIn(
         "251e70a9debb9e99a504b5ae1875810b71fa2975677dfa43bf46c61368107aa8",
         "f75c09e1ce4e189548d145de01d754bb347cf7de318128a3e60cb33a4611d3c4",
     ),
+    n_documents=30_005,
+    n_queries=97,
+    licence="msr-la-nc: non-commercial research",
     flags=(STAND_IN, NOT_REBUILDABLE),
 )
 
@@ -78,6 +90,9 @@ COLLECTIONS = {
             "1f88e803bc5c38d85687c7037be59c9888b3c4eceb4d8e2dc087f506231e71bd",
             "0c47b481fa8b47fb9ca5e74bc8a017bdea14518c0e4a5d21345291180b3aca76",
         ),
+        n_documents=8_674,
+        n_queries=1_406,
+        licence="CC BY-SA 4.0",
     ),
     "nfcorpus": StandIn(
         folder="ir/nfcorpus",
@@ -88,6 +103,9 @@ COLLECTIONS = {
             "b248055bbafa821fef71633d90c0c1cc03b863b8c001ce4097c1200159ac4abc",
             "f8fba6ef3d4dd9c3a242a8ba4ae38276fc3622fce7dcbae764766d564542fd2a",
         ),
+        n_documents=3_633,
+        n_queries=323,
+        licence="not stated",
     ),
     "scifact": StandIn(
         folder="ir/scifact",
@@ -98,6 +116,9 @@ COLLECTIONS = {
             "8ce8f8f7f6a02ca6a3bc36719b37020ef4b6aa12c63857ac515ce63fa22e1edf",
             "68c0ac63f1c24b9e8ce497649694f09b2d0850bab7ec2b103cc66996f5f8b3a3",
         ),
+        n_documents=5_183,
+        n_queries=300,
+        licence="CC BY-NC 4.0",
     ),
 }
 """What stands in for a collection of BEIR, by the collection's name."""

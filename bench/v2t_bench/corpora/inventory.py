@@ -1,0 +1,174 @@
+"""What collections are on this machine, in what state, and how the others get here."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+from v2t_bench.corpora import beir_folders, catalogue, hub_texts, stand_ins
+from v2t_bench.corpora.catalogue import Collection
+from v2t_bench.corpora.named import BEIR, unknown_collection
+from v2t_bench.corpora.sources import Sources
+from v2t_bench.corpora.stand_ins import StandIn
+from v2t_bench.errors import CorruptArtifact, UnknownComponent
+
+HERE, NOT_HERE = "here", "not here"
+
+Fetch = Callable[[Sources], None]
+
+
+def inventory(data_dir: Path) -> list[dict[str, object]]:
+    """Return one record a collection, the same fields in each."""
+    found = [_beir_line(one, data_dir) for one in catalogue.COLLECTIONS.values()]
+    found += [_hub_line(name, texts, data_dir) for name, texts in hub_texts.TEXTS.items()]
+    found += [_stand_in_line(one, data_dir) for one in _stand_ins()]
+    return found
+
+
+def fetches(name: str) -> list[Fetch]:
+    """Return what has to be called to get what is called ``name``.
+
+    Raises:
+        UnknownComponent: nothing is called so, or it is not to be fetched.
+    """
+    if name in hub_texts.TEXTS:
+        texts = hub_texts.TEXTS[name]
+        return [partial(_get_texts, texts), *fetches(f"{BEIR}{name}")]
+    if name == "beir":
+        return [one for public in catalogue.PUBLIC for one in fetches(f"{BEIR}{public}")]
+    collections = catalogue.named(name.removeprefix(BEIR))
+    if not collections:
+        if name in ("mimic", "demo"):
+            why = {
+                "mimic": "MIMIC-III is given to credentialed users by PhysioNet "
+                "(https://physionet.org/content/mimiciii/)",
+                "demo": "demo collections are generated when they are used",
+            }[name]
+            raise UnknownComponent(f"{name!r} is not fetched: {why}")
+        raise UnknownComponent(unknown_collection(name.removeprefix(BEIR)))
+    return [partial(_get, one) for one in collections]
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What became of one collection.
+
+    Args:
+        name: Which.
+        text: In a few words.
+        damage: Every file that is damaged or missing, one line each.
+    """
+
+    name: str
+    text: str
+    damage: tuple[str, ...] = ()
+
+
+def verdicts(names: Sequence[str], sources: Sources) -> Iterator[Verdict]:
+    """Yield what became of each collection; without names, of everything that is here.
+
+    Raises:
+        UnknownComponent: nothing is called so.
+    """
+    by_name: dict[str, Callable[[], Verdict]] = {}
+    for one in catalogue.COLLECTIONS.values():
+        by_name[f"{BEIR}{one.name}"] = partial(_beir_verdict, one, sources.data_dir)
+    for stand_in in _stand_ins():
+        # The full collection of the same name comes first, as it does when it is opened.
+        if stand_ins.is_here(stand_in, sources.data_dir) and not _is_full(stand_in, sources):
+            by_name[stand_in.name] = partial(_stand_in_verdict, stand_in, sources.data_dir)
+    wanted: list[str] = []
+    for name in names:
+        known = name if name in by_name else f"{BEIR}{name.removeprefix(BEIR)}"
+        group = [f"{BEIR}{one.name}" for one in catalogue.named(name.removeprefix(BEIR))]
+        if known not in by_name and not group:
+            raise UnknownComponent(unknown_collection(name.removeprefix(BEIR)))
+        wanted += [known] if known in by_name else group
+    for name in wanted or list(by_name):
+        verdict = by_name[name]()
+        if wanted or verdict.text != NOT_HERE:
+            yield verdict
+
+
+def _stand_ins() -> list[StandIn]:
+    return [*stand_ins.DATASETS.values(), *stand_ins.COLLECTIONS.values()]
+
+
+def _is_full(stand_in: StandIn, sources: Sources) -> bool:
+    collection = catalogue.COLLECTIONS.get(stand_in.name.removeprefix(BEIR))
+    return collection is not None and beir_folders.is_here(collection, sources.data_dir)
+
+
+def _get(collection: Collection, sources: Sources) -> None:
+    was_here = beir_folders.is_here(collection, sources.data_dir)
+    folder = beir_folders.obtain(collection, sources)
+    sources.tell(f"{BEIR}{collection.name}: {'already ' * was_here}in {folder}")
+
+
+def _get_texts(texts: hub_texts.HubTexts, sources: Sources) -> None:
+    opened, told = hub_texts.open_texts(texts, sources)
+    sources.tell(f"{told}: {len(opened)} texts")
+
+
+def _beir_line(one: Collection, data_dir: Path) -> dict[str, object]:
+    return {
+        "name": f"{BEIR}{one.name}",
+        "state": HERE if beir_folders.is_here(one, data_dir) else NOT_HERE,
+        "bytes to fetch": one.archive.n_bytes if one.archive else 0,
+        "documents": one.n_documents,
+        "queries": one.n_queries,
+        "split": one.split,
+        "licence": one.licence,
+        "what": one.summary + (f"; {one.obtain}" if one.obtain else ""),
+    }
+
+
+def _hub_line(name: str, texts: hub_texts.HubTexts, data_dir: Path) -> dict[str, object]:
+    return {
+        "name": name,
+        "state": HERE if hub_texts.are_here(texts, data_dir) else NOT_HERE,
+        "bytes to fetch": texts.n_bytes,
+        "documents": texts.n_texts,
+        "queries": 0,
+        "split": texts.split,
+        "licence": catalogue.COLLECTIONS[name].licence,
+        "what": f"texts to invert: {texts.hub_id} at {texts.revision[:12]}",
+    }
+
+
+def _stand_in_line(one: StandIn, data_dir: Path) -> dict[str, object]:
+    return {
+        "name": one.name,
+        "state": HERE if stand_ins.is_here(one, data_dir) else NOT_HERE,
+        "bytes to fetch": 0,
+        "documents": one.n_documents,
+        "queries": one.n_queries,
+        "split": "test",
+        "licence": one.licence,
+        "what": f"in {one.folder}: {one.summary}",
+    }
+
+
+def _beir_verdict(one: Collection, data_dir: Path) -> Verdict:
+    name = f"{BEIR}{one.name}"
+    if not beir_folders.is_here(one, data_dir):
+        return Verdict(name, NOT_HERE)
+    try:
+        damage = beir_folders.what_is_wrong(one, data_dir)
+    except CorruptArtifact as error:
+        return Verdict(name, "damaged", (str(error),))
+    if damage is None:
+        return Verdict(name, "here; nothing was recorded to compare it with")
+    return Verdict(name, "damaged" if damage else "as it was unpacked", tuple(damage))
+
+
+def _stand_in_verdict(one: StandIn, data_dir: Path) -> Verdict:
+    damage = []
+    for file, sha256 in zip(stand_ins.FILES, one.sha256, strict=True):
+        found = stand_ins.content_sha256(data_dir / one.folder, file)
+        if found != sha256:
+            damage.append(f"{data_dir / one.folder / file}: holds sha256 {found[:12]}...; "
+                          f"expected {sha256[:12]}...")  # fmt: skip
+    return Verdict(one.name, "damaged or another" if damage else "as published", tuple(damage))
