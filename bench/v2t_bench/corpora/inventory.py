@@ -171,4 +171,4 @@ def _stand_in_verdict(one: StandIn, data_dir: Path) -> Verdict:
         if found != sha256:
             damage.append(f"{data_dir / one.folder / file}: holds sha256 {found[:12]}...; "
                           f"expected {sha256[:12]}...")  # fmt: skip
-    return Verdict(one.name, "damaged or another" if damage else "as published", tuple(damage))
+    return Verdict(one.name, "damaged or another" if damage else "as pinned", tuple(damage))
