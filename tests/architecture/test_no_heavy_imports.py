@@ -72,6 +72,8 @@ def test_offering_the_carried_inverters_imports_nothing_heavy(root: Path, run_py
         ["info", "embedders", "openai"],
         ["run", "--help"],
         ["invert", "--help"],
+        ["data", "--help"],
+        ["data", "list"],
     ],
 )
 def test_a_question_imports_nothing_heavy(run_python: Run, arguments: list[str]) -> None:

@@ -23,7 +23,7 @@ def inventory(data_dir: Path) -> list[dict[str, object]]:
     """Return one record a collection, the same fields in each."""
     found = [_beir_line(one, data_dir) for one in catalogue.COLLECTIONS.values()]
     found += [_hub_line(name, texts, data_dir) for name, texts in hub_texts.TEXTS.items()]
-    found += [_stand_in_line(one, data_dir) for one in _stand_ins()]
+    found += [_stand_in_line(one, data_dir) for one in stand_ins.DATASETS.values()]
     return found
 
 
@@ -113,9 +113,13 @@ def _get_texts(texts: hub_texts.HubTexts, sources: Sources) -> None:
 
 
 def _beir_line(one: Collection, data_dir: Path) -> dict[str, object]:
+    stand_in = stand_ins.COLLECTIONS.get(one.name)
+    state = HERE if beir_folders.is_here(one, data_dir) else NOT_HERE
+    if state == NOT_HERE and stand_in is not None and stand_ins.is_here(stand_in, data_dir):
+        state = f"{HERE}, in {stand_in.folder}"
     return {
         "name": f"{BEIR}{one.name}",
-        "state": HERE if beir_folders.is_here(one, data_dir) else NOT_HERE,
+        "state": state,
         "bytes to fetch": one.archive.n_bytes if one.archive else 0,
         "documents": one.n_documents,
         "queries": one.n_queries,

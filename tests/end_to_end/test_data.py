@@ -1,0 +1,140 @@
+"""``v2t-bench data``."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from archive_server import Mirror, mirroring
+from beir_archive import beir_files, offer, zipped
+from end_to_end.commands import Invoke, refused
+
+
+@pytest.fixture
+def mirror(monkeypatch: pytest.MonkeyPatch) -> Iterator[Mirror]:
+    archives = {
+        "scifact.zip": zipped(beir_files("scifact")),
+        "msmarco.zip": zipped(beir_files("msmarco", splits=("dev", "test"))),
+    }
+    for name, content in archives.items():
+        offer(monkeypatch, name, content)
+    with mirroring(archives) as mirror:
+        monkeypatch.setenv("V2T_BENCH_BEIR_URL", mirror.address)
+        yield mirror
+
+
+@pytest.fixture(autouse=True)
+def data_dir(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv("V2T_BENCH_DATA_DIR", str(tmp_path / "data"))
+    return tmp_path / "data"
+
+
+def states(invoke: Invoke) -> dict[str, str]:
+    done = invoke("data", "list", "--json")
+    assert done.status == 0
+    return {line["name"]: line["state"] for line in json.loads(done.out)["collections"]}
+
+
+def test_a_collection_is_fetched_listed_and_verified(mirror: Mirror, invoke: Invoke) -> None:
+    assert states(invoke)["beir:scifact"] == "not here"
+    done = invoke("data", "get", "scifact")
+    assert done.status == 0, done.err
+    assert "terms: BEIR distributes its collections without vouching" in done.err
+    assert states(invoke)["beir:scifact"] == "here"
+    verified = invoke("data", "verify")
+    assert (verified.status, verified.out) == (0, "beir:scifact: as it was unpacked\n")
+    again = invoke("data", "get", "beir:scifact")
+    assert (again.status, "already in" in again.err, "terms" in again.err) == (0, True, False)
+    assert len(mirror.asked) == 1
+
+
+def test_an_interrupted_download_goes_on(mirror: Mirror, invoke: Invoke) -> None:
+    mirror.cut_after = [100]
+    mirror.statuses = []
+    done = invoke("data", "get", "scifact")
+    assert done.status == 0, done.err
+    assert "trying again" in done.err
+
+
+def test_both_splits_of_msmarco_are_one_download(mirror: Mirror, invoke: Invoke) -> None:
+    assert invoke("data", "get", "beir:msmarco", "msmarco-dl19").status == 0
+    assert len(mirror.asked) == 1
+
+
+def test_damage_is_found_by_file_and_fails(mirror: Mirror, invoke: Invoke, data_dir: Path) -> None:
+    invoke("data", "get", "scifact")
+    corpus = data_dir / "beir" / "scifact" / "corpus.jsonl"
+    corpus.write_bytes(corpus.read_bytes().replace(b"text", b"TEXT", 1))
+    (data_dir / "beir" / "scifact" / "qrels" / "test.tsv").unlink()
+    for names in ([], ["scifact"], ["beir:scifact"]):
+        done = invoke("data", "verify", *names)
+        assert done.status == 1
+        assert done.out.startswith("beir:scifact: damaged\n")
+        assert f"{corpus}: has another sha256" in done.out
+        assert "test.tsv: is missing" in done.out
+
+
+def test_what_is_not_here_or_was_never_recorded_is_told(invoke: Invoke, data_dir: Path) -> None:
+    done = invoke("data", "verify", "fiqa")
+    assert (done.status, done.out) == (0, "beir:fiqa: not here\n")
+    folder = data_dir / "beir" / "fiqa"
+    folder.mkdir(parents=True)
+    done = invoke("data", "verify", "fiqa")
+    assert done.out == "beir:fiqa: here; nothing was recorded to compare it with\n"
+
+
+def test_a_wrong_checksum_is_told_in_one_line(mirror: Mirror, invoke: Invoke) -> None:
+    mirror.files["scifact.zip"] = mirror.files["msmarco.zip"]
+    refused(invoke("data", "get", "scifact"), "scifact.zip: what came has md5", "another mirror")
+
+
+def test_nothing_is_fetched_offline(mirror: Mirror, invoke: Invoke, data_dir: Path) -> None:
+    done = invoke("data", "get", "scifact", "--offline")
+    refused(done, f"{data_dir / 'beir' / 'scifact'}: there is no such folder", "data get")
+    assert mirror.asked == []
+
+
+@pytest.mark.parametrize(
+    ("arguments", "expected"),
+    [
+        (["get", "scifac"], "did you mean 'beir:scifact'"),
+        (["get", "scifact", "nowhere"], "no collection of BEIR is called 'nowhere'"),
+        (["get", "\u0441cifact"], "CYRILLIC SMALL LETTER ES"),
+        (["get", "robust04"], "https://trec.nist.gov/data/cd45"),
+        (["get", "mimic"], "physionet.org"),
+        (["verify", "scifac"], "did you mean 'beir:scifact'"),
+        (["prepare", "nq-25k"], "cannot be rebuilt from ids"),
+        (["prepare", "msmarco-dl19-dl20-30k"], "takes --topics"),
+        (["prepare", "nothing"], "no subset is called 'nothing'"),
+    ],
+)
+def test_what_cannot_be_done_is_refused_in_one_line(
+    mirror: Mirror, invoke: Invoke, arguments: list[str], expected: str
+) -> None:
+    refused(invoke("data", *arguments), expected)
+    assert mirror.asked == []
+
+
+def test_every_collection_is_listed_with_what_it_takes(invoke: Invoke) -> None:
+    done = invoke("data", "list", "--json")
+    lines = {line["name"]: line for line in json.loads(done.out)["collections"]}
+    # The row of the table in BEIR's README, and the size that ir_datasets records.
+    assert lines["beir:msmarco"]["queries"] == 6980
+    assert lines["beir:msmarco"]["split"] == "dev"
+    assert lines["beir:msmarco"]["bytes to fetch"] == 1_082_258_632
+    assert {"nq", "msmarco", "nq-25k", "msmarco-dl19-dl20-30k", "beir:cqadupstack/tex"} < set(lines)
+    assert all(line["licence"] for line in lines.values())
+    printed = invoke("data", "list")
+    assert printed.status == 0
+    assert all(name in printed.out for name in lines)
+
+
+def test_a_data_folder_that_is_a_file_is_refused(
+    mirror: Mirror, invoke: Invoke, tmp_path: Path
+) -> None:
+    (tmp_path / "file").write_text("")
+    done = invoke("data", "get", "scifact", "--data-dir", tmp_path / "file")
+    refused(done, "is a file")
