@@ -8,6 +8,7 @@ import os
 import shutil
 import subprocess
 import sys
+import tracemalloc
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -139,6 +140,22 @@ def test_other_texts_are_told_from_these(tmp_path: Path) -> None:
         passages([text]).to_parquet(str(folder / f"{name}.parquet"))
         told.append(open_texts(NQ_TEXTS, Sources(data_dir=tmp_path / name, offline=True))[1])
     assert told[0] == told[2] != told[1]
+
+
+def test_texts_are_never_all_in_memory(tmp_path: Path) -> None:
+    folder = tmp_path / "hub" / "jxm__nq_corpus_dpr"
+    folder.mkdir(parents=True)
+    passages([f"{number} " + "word " * 100 for number in range(40_000)]).to_parquet(
+        str(folder / "dev.parquet")
+    )
+    tracemalloc.start()
+    texts, _ = open_texts(NQ_TEXTS, Sources(data_dir=tmp_path, offline=True))
+    n_characters = sum(len(one.text) for one in texts)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert n_characters > 20_000_000
+    # The libraries' own imports take some; a list of these texts would take 22 MB and more.
+    assert peak < 15_000_000
 
 
 def test_nq_inverts_the_texts_of_the_hub_and_retrieves_from_beir(tmp_path: Path) -> None:

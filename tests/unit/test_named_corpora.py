@@ -12,25 +12,32 @@ import pytest
 from archive_server import Mirror, mirroring
 from beir_archive import beir_files, offer, zipped
 from v2t_bench.corpora import open_corpora
+from v2t_bench.corpora.catalogue import PUBLIC
 from v2t_bench.corpora.records import Corpus
 from v2t_bench.corpora.sources import Sources
 from v2t_bench.errors import BadInput, CorruptArtifact, ServiceFailed, UnknownComponent
 
 
-@pytest.fixture
-def mirror(monkeypatch: pytest.MonkeyPatch) -> Iterator[Mirror]:
-    """A mirror of small collections that the catalogue knows."""
+def public_archives() -> dict[str, bytes]:
+    """Return a small archive for each that is offered."""
     forums = ("android", "english", "gaming", "gis", "mathematica", "physics", "programmers",
               "stats", "tex", "unix", "webmasters", "wordpress")  # fmt: skip
     cqadupstack: dict[str, str] = {}
     for forum in forums:
         cqadupstack |= beir_files(f"cqadupstack/{forum}")
-    archives = {
+    names = [name for name in PUBLIC if name not in ("cqadupstack", "msmarco", "scifact")]
+    return {
         "scifact.zip": zipped(beir_files("scifact", splits=("test", "train"))),
-        "arguana.zip": zipped(beir_files("arguana")),
         "msmarco.zip": zipped(beir_files("msmarco", splits=("dev", "test", "train"))),
         "cqadupstack.zip": zipped(cqadupstack),
+        **{f"{name}.zip": zipped(beir_files(name)) for name in names},
     }
+
+
+@pytest.fixture
+def mirror(monkeypatch: pytest.MonkeyPatch) -> Iterator[Mirror]:
+    """A mirror of small collections that the catalogue knows."""
+    archives = public_archives()
     for name, content in archives.items():
         offer(monkeypatch, name, content)
     with mirroring(archives) as mirror:
@@ -118,6 +125,19 @@ def test_only_where_queries_are_documents_a_query_is_left_out_of_its_ranking(
 ) -> None:
     assert open_corpora("beir:arguana", sources)[0].queries_are_documents
     assert not open_corpora("beir:scifact", sources)[0].queries_are_documents
+
+
+def test_beir_alone_is_every_public_collection(
+    mirror: Mirror, sources: Sources, told: list[str]
+) -> None:
+    opened = open_corpora("beir", sources)
+    assert len(opened) == 14 + 12  # CQADupStack is twelve
+    assert {one.name.removeprefix("beir:").partition("/")[0] for one in opened} == set(PUBLIC)
+    assert [one.split for one in opened if one.split != "test"] == ["dev"]
+    # The sum of the sizes that ir_datasets records for the fifteen archives.
+    assert told[0] == "beir: 15 archives are missing and are fetched, 11.17 GB together"
+    assert len(mirror.asked) == 15
+    assert len(open_corpora("beir", offline(sources.data_dir))) == 26
 
 
 def test_offline_names_the_missing_folder_and_what_to_run(tmp_path: Path) -> None:

@@ -16,6 +16,7 @@ from pathlib import Path
 from v2t_bench.corpora import beir_folders, catalogue, hub_texts, stand_ins
 from v2t_bench.corpora.beir import read_beir
 from v2t_bench.corpora.catalogue import Collection
+from v2t_bench.corpora.disk import megabytes
 from v2t_bench.corpora.records import Corpus
 from v2t_bench.corpora.sources import Sources
 from v2t_bench.errors import BadInput, UnknownComponent
@@ -110,15 +111,19 @@ def _all_of_beir(sources: Sources) -> tuple[Corpus, ...]:
             "others are fetched only when named"
         )
         collections = here
-    if sources.offline:
-        absent = [one.name for one in collections if is_missing(one.name, sources)]
-        if absent:
-            first = beir_folders.folder_of(catalogue.COLLECTIONS[absent[0]], sources.data_dir)
-            raise BadInput(
-                f"{first}: there is no such folder, and fetching is off ({len(absent)} of "
-                f"{len(collections)} collections are missing: {', '.join(absent)}); where there "
-                "is a network, run: v2t-bench data get beir"
-            )
+    absent = [one for one in collections if is_missing(one.name, sources)]
+    if absent and sources.offline:
+        first = beir_folders.folder_of(absent[0], sources.data_dir)
+        listed = ", ".join(one.name for one in absent)
+        raise BadInput(
+            f"{first}: there is no such folder, and fetching is off ({len(absent)} of "
+            f"{len(collections)} collections are missing: {listed}); "
+            "where there is a network, run: v2t-bench data get beir"
+        )
+    if absent:
+        archives = {one.archive for one in absent if one.archive is not None}
+        size = megabytes(sum(archive.n_bytes for archive in archives))
+        sources.tell(f"beir: {len(archives)} archives are missing and are fetched, {size} together")
     return tuple(open_collection(one, sources) for one in collections)
 
 
