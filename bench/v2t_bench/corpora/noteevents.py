@@ -167,23 +167,32 @@ def _rows(path: Path, reading: Reading) -> Iterator[tuple[int, list[str]]]:
                 if row:
                     yield start, row
                 start = rows.line_num + 1
-    # A decoding error holds the bytes that were decoded: it is not kept as the cause.
-    except UnicodeDecodeError:
-        problem = _undecodable(path)
-    except csv.Error as error:
-        problem = _malformed(path, start, rows.line_num if rows else start, str(error))
-    except EOFError:
-        problem = f"{path}: the compressed stream ends too early; the file is truncated, copy it again"
-    except (gzip.BadGzipFile, zlib.error):
-        problem = f"{path}: the compressed stream is damaged; expected gzip, as its name says"
-    except FileNotFoundError:
-        problem = f"{path}: there is no such file; expected NOTEEVENTS.csv or NOTEEVENTS.csv.gz"
-    except IsADirectoryError:
-        problem = f"{path}: is a folder; expected NOTEEVENTS.csv or NOTEEVENTS.csv.gz in it"
-    except OSError as error:
-        problem = f"{path}: cannot be read ({error.strerror or type(error).__name__})"
+    except (UnicodeDecodeError, csv.Error, EOFError, zlib.error, OSError) as error:
+        problem = _problem(error, path, start, rows.line_num if rows else start)
+    # Raised here, without a cause: a decoding error holds the bytes that were decoded.
     if problem:
         raise BadInput(problem)
+
+
+def _problem(error: Exception, path: Path, start: int, end: int) -> str:
+    """Return what to tell of a file whose row from ``start`` to ``end`` cannot be read."""
+    if isinstance(error, UnicodeDecodeError):
+        return _undecodable(path)
+    if isinstance(error, csv.Error):
+        return _malformed(path, start, end, str(error))
+    if isinstance(error, EOFError):
+        return (
+            f"{path}:{start}: the compressed stream ends too early; the file is truncated, "
+            "copy it again"
+        )
+    if isinstance(error, gzip.BadGzipFile | zlib.error):
+        return f"{path}:{start}: the compressed stream is damaged; expected gzip, as its name says"
+    if isinstance(error, FileNotFoundError):
+        return f"{path}: there is no such file; expected NOTEEVENTS.csv or NOTEEVENTS.csv.gz"
+    if isinstance(error, IsADirectoryError):
+        return f"{path}: is a folder; expected the file NOTEEVENTS.csv or NOTEEVENTS.csv.gz in it"
+    reason = error.strerror if isinstance(error, OSError) else None
+    return f"{path}: cannot be read ({reason or type(error).__name__})"
 
 
 def _undecodable(path: Path) -> str:

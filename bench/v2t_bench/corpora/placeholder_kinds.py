@@ -148,9 +148,7 @@ def values() -> Mapping[str, Value]:
         "hospital unit name": _one_of("units"),
         "hospital unit number": _number(7),
         "location": _one_of("towns"),
-        "street address": lambda draw: (
-            f"{1 + draw.below(400)} {draw.of(word_lists()['streets'])}"
-        ),
+        "street address": lambda draw: f"{1 + draw.below(400)} {draw.of(word_lists()['streets'])}",
         "apartment address": lambda draw: f"Apt. {1 + draw.below(90)}",
         "po box": lambda draw: f"PO Box {1 + draw.below(9000)}",
         "state": _one_of("states"),

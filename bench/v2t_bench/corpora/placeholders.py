@@ -191,7 +191,9 @@ class _Writer:
         name, *numbers = inner.split()
         if name.casefold() not in word_months():
             return values()["month"](draw)
-        return written_date(draw.day(), DATES["month year" if len(numbers[-1]) == 4 else "month day"])
+        return written_date(
+            draw.day(), DATES["month year" if len(numbers[-1]) == 4 else "month day"]
+        )
 
     def _literal(self, inner: str, draw: Draw) -> str:
         """Return a date moved by as much as every date of this patient, in the same form."""
