@@ -7,6 +7,7 @@ from pathlib import Path
 
 from v2t_bench.corpora import named
 from v2t_bench.corpora.demo import DEMO_NAMES, demo_corpus
+from v2t_bench.corpora.mimic import read_mimic
 from v2t_bench.corpora.named import BEIR, look_alikes, open_beir, open_dataset, plain
 from v2t_bench.corpora.own_texts import TEXTS, open_own_texts
 from v2t_bench.corpora.records import Corpus
@@ -14,6 +15,7 @@ from v2t_bench.corpora.sources import Sources
 from v2t_bench.errors import BadParameter, UnknownComponent
 
 DEMO = "demo"
+MIMIC = "mimic:"
 
 SUMMARIES = {
     DEMO: "all four generated collections: they work offline, and nothing in them is true",
@@ -24,6 +26,7 @@ SUMMARIES = {
     **named.SUMMARIES,
     f"{BEIR}<folder>": "a folder with corpus.jsonl, queries.jsonl and qrels/test.tsv, as in BEIR",
     f"{TEXTS}:<file>": "your own .txt or .jsonl, perhaps with ,queries=<file>,judgements=<file>",
+    f"{MIMIC}<file>": "NOTEEVENTS.csv or .csv.gz of MIMIC-III, from your own credentialed copy",
 }
 
 
@@ -67,6 +70,11 @@ def open_corpora(
         return open_beir(what, sources)
     if spelling.partition(":")[0] == TEXTS:
         return (open_own_texts(spelling),)
+    if spelling.startswith(MIMIC):
+        file = spelling.removeprefix(MIMIC)
+        if not file:
+            raise BadParameter(f"{spelling!r} names no file; expected {MIMIC}<NOTEEVENTS.csv>")
+        return (read_mimic(Path(file).expanduser()),)
     raise UnknownComponent(_unknown(spelling))
 
 

@@ -52,7 +52,6 @@ def read_mimic(path: Path, *, seed: int = 0, surnames: Sequence[str] | None = No
     reading = Reading()
     counts = _Counts()
     named = _Named()
-    # One seed for all: the same file gives the same documents.
     documents = PackedDocuments(_documents(path, reading, surrogates, counts, named))
     if not len(documents):
         raise BadInput(
@@ -81,7 +80,9 @@ def _documents(
 ) -> Iterator[Document]:
     """Yield the notes as documents, and note who is named in them."""
     for note in read_notes(path, reading):
-        replaced = replace_placeholders(_start_of(note.text), note.subject_id, surrogates)
+        replaced = replace_placeholders(
+            _start_of(note.text), note.subject_id, surrogates, enough=KEPT_CHARACTERS + 1
+        )
         text = _cut(replaced.text)
         counts.add(note, replaced)
         person = _person(replaced, len(text), note.subject_id, surrogates)

@@ -69,7 +69,7 @@ SYNONYMS: Mapping[str, str] = {
     "name initial": "initial",
     "universities": "university/college",
     "university": "university/college",
-    "date range": "date range",
+    "age over": "age over 90",
     "email address": "e-mail address",
     "telephone": "telephone/fax",
     "pager": "pager number",

@@ -8,6 +8,7 @@ reads as it did; the same placeholder of a patient always has the same one.
 
 from __future__ import annotations
 
+import math
 import re
 from dataclasses import dataclass
 from datetime import date
@@ -56,8 +57,17 @@ class Replaced:
     n_stray: int = 0
 
 
-def replace_placeholders(text: str, subject: int, surrogates: Surrogates) -> Replaced:
-    """Return ``text``, a note of the patient ``subject``, with a value for every placeholder."""
+def replace_placeholders(
+    text: str, subject: int, surrogates: Surrogates, *, enough: float = math.inf
+) -> Replaced:
+    """Return ``text``, a note of the patient ``subject``, with a value for every placeholder.
+
+    Args:
+        text: With placeholders.
+        subject: Whose note it is.
+        surrogates: Where values are from.
+        enough: The text may end at a placeholder once so many characters are written.
+    """
     if "**" not in text:
         return Replaced(text)
     writer = _Writer(subject, surrogates)
@@ -69,6 +79,8 @@ def replace_placeholders(text: str, subject: int, surrogates: Surrogates) -> Rep
         nameless = inner[:1].isspace() and inner.strip().isdigit()
         writer.replace("" if nameless else " ".join(inner.split()))
         position = match.end()
+        if writer.length >= enough:
+            return writer.replaced()
     writer.copy(text[position:])
     return writer.replaced()
 
@@ -81,7 +93,7 @@ class _Writer:
         self._surrogates = surrogates
         self._patient = surrogates.patient(subject)
         self._pieces: list[str] = []
-        self._length = 0
+        self.length = 0
         self._last_copied = ""
         # The name that was written last: which part it is, and its place in the list.
         self._named: tuple[str, int] | None = None
@@ -118,23 +130,27 @@ class _Writer:
 
     def replace(self, inner: str) -> None:
         """Write what stands in for the placeholder that holds ``inner``."""
-        draw = Draw(self._surrogates.seed, self._subject, inner)
         if LITERAL.match(inner):
-            value, self._named = self._literal(inner, draw), None
+            value, self._named = self._literal(inner, self._draw(inner)), None
         else:
             kind = kind_of(LAST_NUMBERS.sub("", inner))
             self._n_unknown += not kind.known
-            value = self._value(kind, inner, draw)
+            if kind.name in PATIENTS:
+                value = self._name(PATIENTS[kind.name], self._patient)
+            else:
+                value = self._value(kind, inner, self._draw(inner))
         self._write(value)
+
+    def _draw(self, inner: str) -> Draw:
+        """Return what the value of one placeholder is drawn from."""
+        return Draw(self._surrogates.seed, self._subject, inner)
 
     def _write(self, text: str) -> None:
         self._pieces.append(text)
-        self._length += len(text)
+        self.length += len(text)
 
     def _value(self, kind: Kind, inner: str, draw: Draw) -> str:
         """Return the value, and note whose name it is."""
-        if kind.name in PATIENTS:
-            return self._name(PATIENTS[kind.name], self._patient)
         if kind.name in PEOPLE:
             part = PEOPLE[kind.name]
             if kind.name in ("female first name", "male first name"):
@@ -158,12 +174,12 @@ class _Writer:
         name = self._surrogates.name(person)
         if part == "full":
             value = f"{name.first} {name.last}"
-            self._meet(person, self._length + len(value))
+            self._meet(person, self.length + len(value))
             self._named = None
             return value
         is_first = part in ("first", PATIENT_FIRST)
         value, index = (name.first, person.first) if is_first else (name.last, person.last)
-        end = self._length + len(value)
+        end = self.length + len(value)
         if part in (PATIENT_FIRST, PATIENT_LAST):
             self._ends.setdefault(part, end)
             self._named = None

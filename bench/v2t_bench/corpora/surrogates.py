@@ -9,7 +9,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import date
 from functools import cache
 from importlib.resources import files
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from v2t_bench.errors import BadParameter
 from v2t_bench.scoring.names import Name
@@ -109,10 +109,16 @@ def default_surnames() -> tuple[str, ...]:
 @cache
 def word_lists() -> Mapping[str, tuple[str, ...]]:
     """Return every other list; an underscore joins the words of one entry."""
-    lists = tomllib.loads((FOLDER / "values.toml").read_text(encoding="utf-8"))
     return {
-        key: tuple(word.replace("_", " ") for word in text.split()) for key, text in lists.items()
+        key: tuple(word.replace("_", " ") for word in text.split())
+        for key, text in read_tables("values").items()
     }
+
+
+@cache
+def read_tables(stem: str) -> Mapping[str, Any]:
+    """Return one file of values as it was written."""
+    return tomllib.loads((FOLDER / f"{stem}.toml").read_text(encoding="utf-8"))
 
 
 def surnames_in(texts: Iterable[str], surnames: Collection[str]) -> set[str]:
