@@ -69,14 +69,14 @@ def test_a_bare_folder_is_answered_with_how_to_spell_it(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("spelling", ["", "zzzzzz", "qqqq:"])
 def test_an_unknown_name_is_answered_with_every_form_there_is(spelling: str) -> None:
-    with pytest.raises(UnknownComponent, match=r"known: demo, .*, beir:<folder>, texts:<file>"):
+    with pytest.raises(UnknownComponent, match=r"known: demo, .*, beir:<folder>, texts:<file>, mimic:<file>"):
         open_corpora(spelling)
 
 
 def test_every_dataset_is_listed_with_one_line() -> None:
     listed = dict(known_datasets())
     named = ["nq", "msmarco", "beir", "mimic", "beir:<name>"]
-    assert list(listed) == ["demo", *DEMOS, *named, "beir:<folder>", "texts:<file>"]
+    assert list(listed) == ["demo", *DEMOS, *named, "beir:<folder>", "texts:<file>", "mimic:<file>"]
     assert all(summary and "\n" not in summary for summary in listed.values())
 
 

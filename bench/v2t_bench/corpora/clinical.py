@@ -59,7 +59,7 @@ def read_mtsamples(folder: Path) -> Corpus:
     return _corpus("mtsamples", documents, labels=labels, redistributable=False)
 
 
-def _records(path: Path) -> Iterator[tuple[str, Mapping[str, Any], str]]:
+def _records(path: Path) -> Iterator[tuple[str, dict[str, Any], str]]:
     """Yield place, record and id of every line.
 
     Raises:
