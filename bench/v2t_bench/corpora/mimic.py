@@ -105,9 +105,10 @@ def _cut(text: str) -> str:
     """Return at most `KEPT_CHARACTERS` of a text, up to the end of a word."""
     if len(text) <= KEPT_CHARACTERS:
         return text
-    kept = text[: KEPT_CHARACTERS + 1]
-    words = kept.rsplit(None, 1)[0]
-    return words if len(words) > KEPT_CHARACTERS - LONGEST_WORD else kept[:KEPT_CHARACTERS]
+    words = text[: KEPT_CHARACTERS + 1].rsplit(None, 1)[0]
+    if KEPT_CHARACTERS - LONGEST_WORD < len(words) <= KEPT_CHARACTERS:
+        return words
+    return text[:KEPT_CHARACTERS]
 
 
 def _person(replaced: Replaced, kept: int, subject: int, surrogates: Surrogates) -> Person | None:
