@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import re
+from pathlib import Path
 
 import pytest
 
@@ -17,6 +18,7 @@ from v2t_bench.corpora.surrogates import (
     word_lists,
 )
 from v2t_bench.errors import BadParameter
+from v2t_bench.lines import read_lines
 
 
 def test_a_draw_is_the_sha256_of_its_names() -> None:
@@ -48,6 +50,14 @@ def test_surnames_are_many_distinct_single_words() -> None:
 
 def test_no_surname_stands_in_the_training_text_of_the_demo_inverter() -> None:
     assert not surnames_in(demo_training_texts(), default_surnames())
+
+
+@pytest.mark.data
+@pytest.mark.slow
+def test_no_surname_stands_in_the_training_text_of_the_wiki_inverter(shared_data: Path) -> None:
+    for name in ("train_passages.txt.zst", "train_sentences.txt.zst"):
+        lines = (line for _, line in read_lines(shared_data / "wiki" / name))
+        assert not surnames_in(lines, default_surnames())
 
 
 def test_no_surname_is_a_word_of_another_made_up_value() -> None:
