@@ -33,9 +33,10 @@ def read(path: Path) -> dict[str, object]:
     from v2t_bench.corpora.mimic import read_mimic
 
     before = peak_mib()
-    start = time.perf_counter()
+    start, cpu_start = time.perf_counter(), time.process_time()
     corpus = read_mimic(path)
     seconds = time.perf_counter() - start
+    cpu = time.process_time() - cpu_start
     n_characters = sum(len(document.text) for document in corpus.documents)
     return {
         "file_mb": round(path.stat().st_size / 1e6),
@@ -43,8 +44,9 @@ def read(path: Path) -> dict[str, object]:
         "named": len(corpus.names),
         "kept_characters_mb": round(n_characters / 1e6),
         "seconds": round(seconds, 1),
-        "peak_mib": round(peak_mib()),
-        "before_mib": round(before),
+        "cpu_seconds": round(cpu, 1),
+        "peak_mib": round(peak_mib(), 1),
+        "before_mib": round(before, 1),
         "notices": corpus.notices,
     }
 

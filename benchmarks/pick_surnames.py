@@ -22,6 +22,7 @@ from pathlib import Path
 from v2t_bench.corpora.demo import demo_training_texts
 from v2t_bench.lines import read_lines
 
+PART = re.compile(r"[^\W\d_]+")
 WORD = re.compile(r"[^\W\d_]+(?:['\u2019-][^\W\d_]+)*")
 PREFIXES = frozenset(
     "d da de del dela della der di du el la le mac mc o san st van vander ver von".split()
@@ -40,7 +41,7 @@ def words_of(texts: Iterable[str]) -> set[str]:
     for text in texts:
         found = WORD.findall(text)
         raw.update(found)
-        raw.update(part for word in found if "-" in word for part in word.split("-"))
+        raw.update(PART.findall(text))
         for index, word in enumerate(found[:-1]):
             if word.lower() in PREFIXES:
                 raw.add(word + found[index + 1])

@@ -122,7 +122,7 @@ def test_the_public_files_are_read_whole(shared_data: Path) -> None:
             assert len(corpus.documents) == 207
             whole = {one["_id"]: one for one in records if one["first"] and one["last"]}
             assert corpus.names == {
-                key: Name(one["first"], one["last"]) for key, one in whole.items()
+                key: Name(one["first"].strip(), one["last"].strip()) for key, one in whole.items()
             }
         else:
             assert len(corpus.documents) == 2376
