@@ -69,7 +69,9 @@ def test_a_bare_folder_is_answered_with_how_to_spell_it(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("spelling", ["", "zzzzzz", "qqqq:"])
 def test_an_unknown_name_is_answered_with_every_form_there_is(spelling: str) -> None:
-    with pytest.raises(UnknownComponent, match=r"known: demo, .*, beir:<folder>, texts:<file>, mimic:<file>"):
+    with pytest.raises(
+        UnknownComponent, match=r"known: demo, .*, beir:<folder>, texts:<file>, mimic:<file>"
+    ):
         open_corpora(spelling)
 
 
