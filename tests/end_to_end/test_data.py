@@ -132,6 +132,25 @@ def test_every_collection_is_listed_with_what_it_takes(invoke: Invoke) -> None:
     assert all(name in printed.out for name in lines)
 
 
+def test_another_or_damaged_stand_in_is_found(invoke: Invoke, data_dir: Path) -> None:
+    folder = data_dir / "ir" / "nq"
+    (folder / "qrels").mkdir(parents=True)
+    (folder / "corpus.jsonl").write_text("{}")
+    (folder / "queries.jsonl").write_text("{}")
+    done = invoke("data", "verify")
+    assert done.status == 1
+    assert done.out.startswith("nq-25k: damaged or another\n")
+    assert f"{folder / 'corpus.jsonl'}: holds sha256 44136fa355b3" in done.out  # of {}
+    assert "test.tsv" in done.out
+
+
+def test_generated_notes_are_made_by_a_verb_of_data(invoke: Invoke, tmp_path: Path) -> None:
+    done = invoke("data", "make-noteevents", tmp_path / "NOTEEVENTS.csv", "--n-notes", 5)
+    assert done.status == 0, done.err
+    assert (tmp_path / "NOTEEVENTS.csv").read_text().startswith('"ROW_ID","SUBJECT_ID"')
+    assert "make-noteevents" in invoke("data", "--help").out
+
+
 def test_a_data_folder_that_is_a_file_is_refused(
     mirror: Mirror, invoke: Invoke, tmp_path: Path
 ) -> None:

@@ -284,6 +284,16 @@ def test_a_stand_in_with_other_texts_is_not_called_by_the_pinned_name(tmp_path: 
     assert "does not hold what is called nq-25k" in corpus.notices[-1]
 
 
+def test_other_clinical_notes_are_not_called_by_the_pinned_names(tmp_path: Path) -> None:
+    folder = tmp_path / "clinical"
+    folder.mkdir()
+    note = {"_id": "n", "note": "Ann coughs.", "text": "Ann coughs.", "first": "A", "last": "B"}
+    for name in ("aci_bench", "mtsamples"):
+        (folder / f"{name}.jsonl.gz").write_bytes(gzip.compress(json.dumps(note).encode()))
+    opened = open_corpora("mimic", offline(tmp_path))
+    assert [one.name for one in opened] == ["aci-bench-local", "mtsamples-local"]
+
+
 def test_the_full_collection_comes_before_its_stand_in(tmp_path: Path) -> None:
     stand_in(tmp_path / "ir" / "scifact", beir_files("scifact", n=3))
     assert open_corpora("beir:scifact", offline(tmp_path))[0].name == "beir:scifact-local"
@@ -332,6 +342,7 @@ def test_the_beir_package_unpacks_and_reads_the_same(
         ("msmarco", [("msmarco-dl19-dl20-30k", 30_005, 97)]),
         ("beir", [("beir:arguana", 8_674, 1_406), ("beir:nfcorpus", 3_633, 323),
                   ("beir:scifact", 5_183, 300)]),
+        ("mimic", [("aci-bench", 207, 0), ("mtsamples", 2_376, 0)]),
     ],
 )  # fmt: skip
 def test_the_public_stand_ins_are_recognised(
@@ -340,8 +351,9 @@ def test_the_public_stand_ins_are_recognised(
     opened: tuple[Corpus, ...] = open_corpora(spelling, offline(shared_data))
     # Counts as the README of the folder has them.
     assert [(one.name, len(one.documents), len(one.queries)) for one in opened] == expected
-    marked = {"stand-in", "not-rebuildable"} if spelling != "beir" else set()
-    assert all(set(one.flags) == marked for one in opened)
+    marked: dict[str, set[str]] = {"beir": set(), "mimic": {"stand-in", "known-item"}}
+    expected_flags = marked.get(spelling, {"stand-in", "not-rebuildable"})
+    assert all(set(one.flags) == expected_flags for one in opened)
 
 
 def test_what_was_recorded_when_unpacking_is_the_sha256_of_the_files(

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
-import importlib.util
 import json
 from collections.abc import Callable
 from pathlib import Path
@@ -19,7 +17,6 @@ if TYPE_CHECKING:
 F = TypeVar("F", bound=Callable[..., Any])
 
 MAKE_NOTEEVENTS = "make-noteevents"
-_MAKER = "v2t_bench.cli.data_make_noteevents"
 ENVIRONMENT = "V2T_BENCH_DATA_DIR"
 
 
@@ -40,14 +37,14 @@ class _Data(click.Group):
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         """Return the verbs in the order a newcomer needs them."""
-        more = [MAKE_NOTEEVENTS] if importlib.util.find_spec(_MAKER) else []
-        return [*self.commands, *more]
+        return [*self.commands, MAKE_NOTEEVENTS]
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         """Return one verb."""
-        if cmd_name == MAKE_NOTEEVENTS and importlib.util.find_spec(_MAKER):
-            made: click.Command = importlib.import_module(_MAKER).command
-            return made
+        if cmd_name == MAKE_NOTEEVENTS:
+            from v2t_bench.cli.data_make_noteevents import command as make_noteevents
+
+            return make_noteevents
         return super().get_command(ctx, cmd_name)
 
 

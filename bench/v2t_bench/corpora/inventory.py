@@ -11,8 +11,8 @@ from v2t_bench.corpora import beir_folders, catalogue, hub_texts, stand_ins
 from v2t_bench.corpora.catalogue import Collection
 from v2t_bench.corpora.named import BEIR, unknown_collection
 from v2t_bench.corpora.sources import Sources
-from v2t_bench.corpora.stand_ins import StandIn
-from v2t_bench.errors import CorruptArtifact, UnknownComponent
+from v2t_bench.corpora.stand_ins import Notes, StandIn
+from v2t_bench.errors import BadInput, CorruptArtifact, UnknownComponent
 
 HERE, NOT_HERE = "here", "not here"
 
@@ -24,6 +24,7 @@ def inventory(data_dir: Path) -> list[dict[str, object]]:
     found = [_beir_line(one, data_dir) for one in catalogue.COLLECTIONS.values()]
     found += [_hub_line(name, texts, data_dir) for name, texts in hub_texts.TEXTS.items()]
     found += [_stand_in_line(one, data_dir) for one in stand_ins.DATASETS.values()]
+    found += [_notes_line(one, data_dir) for one in stand_ins.CLINICAL]
     return found
 
 
@@ -79,6 +80,9 @@ def verdicts(names: Sequence[str], sources: Sources) -> Iterator[Verdict]:
         # The full collection of the same name comes first, as it does when it is opened.
         if stand_ins.is_here(stand_in, sources.data_dir) and not _is_full(stand_in, sources):
             by_name[stand_in.name] = partial(_stand_in_verdict, stand_in, sources.data_dir)
+    for notes in stand_ins.CLINICAL:
+        if stand_ins.is_here(notes, sources.data_dir):
+            by_name[notes.name] = partial(_notes_verdict, notes, sources.data_dir)
     wanted: list[str] = []
     for name in names:
         known = name if name in by_name else f"{BEIR}{name.removeprefix(BEIR)}"
@@ -155,6 +159,19 @@ def _stand_in_line(one: StandIn, data_dir: Path) -> dict[str, object]:
     }
 
 
+def _notes_line(one: Notes, data_dir: Path) -> dict[str, object]:
+    return {
+        "name": one.name,
+        "state": HERE if stand_ins.is_here(one, data_dir) else NOT_HERE,
+        "bytes to fetch": 0,
+        "documents": one.n_documents,
+        "queries": 0,
+        "split": "all",
+        "licence": one.licence,
+        "what": f"in {one.file}: {one.summary}",
+    }
+
+
 def _beir_verdict(one: Collection, data_dir: Path) -> Verdict:
     name = f"{BEIR}{one.name}"
     if not beir_folders.is_here(one, data_dir):
@@ -169,10 +186,26 @@ def _beir_verdict(one: Collection, data_dir: Path) -> Verdict:
 
 
 def _stand_in_verdict(one: StandIn, data_dir: Path) -> Verdict:
-    damage = []
-    for file, sha256 in zip(stand_ins.FILES, one.sha256, strict=True):
-        found = stand_ins.content_sha256(data_dir / one.folder, file)
-        if found != sha256:
-            damage.append(f"{data_dir / one.folder / file}: holds sha256 {found[:12]}...; "
-                          f"expected {sha256[:12]}...")  # fmt: skip
-    return Verdict(one.name, "damaged or another" if damage else "as pinned", tuple(damage))
+    files = zip(stand_ins.FILES, one.sha256, strict=True)
+    damage = [_other_content(data_dir / one.folder / file, sha256) for file, sha256 in files]
+    return _pinned(one.name, damage)
+
+
+def _notes_verdict(one: Notes, data_dir: Path) -> Verdict:
+    return _pinned(one.name, [_other_content(data_dir / one.file, one.sha256)])
+
+
+def _pinned(name: str, damage: list[str]) -> Verdict:
+    found = tuple(line for line in damage if line)
+    return Verdict(name, "damaged or another" if found else "as pinned", found)
+
+
+def _other_content(path: Path, sha256: str) -> str:
+    """Return a line on a file that does not hold what it must, else nothing."""
+    try:
+        found = stand_ins.content_sha256(path.parent, path.name)
+    except BadInput as error:
+        return str(error)
+    if found == sha256:
+        return ""
+    return f"{path}: holds sha256 {found[:12]}...; expected {sha256[:12]}..."

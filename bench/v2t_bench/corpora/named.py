@@ -6,8 +6,6 @@ The full collection comes first, then the small one that stands in for it, then 
 from __future__ import annotations
 
 import difflib
-import importlib
-import importlib.util
 import os
 import unicodedata
 from dataclasses import replace
@@ -16,9 +14,11 @@ from pathlib import Path
 from v2t_bench.corpora import beir_folders, catalogue, hub_texts, stand_ins
 from v2t_bench.corpora.beir import read_beir
 from v2t_bench.corpora.catalogue import Collection
+from v2t_bench.corpora.clinical import read_aci_bench, read_mtsamples
 from v2t_bench.corpora.disk import megabytes
 from v2t_bench.corpora.records import Corpus
 from v2t_bench.corpora.sources import Sources
+from v2t_bench.corpora.stand_ins import ACI_BENCH, MTSAMPLES, named_by_content
 from v2t_bench.errors import BadInput, UnknownComponent
 
 BEIR = "beir:"
@@ -130,14 +130,14 @@ def _all_of_beir(sources: Sources) -> tuple[Corpus, ...]:
 def _clinical(sources: Sources) -> tuple[Corpus, ...]:
     """Return the clinical notes that stand in for those of MIMIC-III."""
     folder = sources.data_dir / "clinical"
-    if not folder.is_dir() or importlib.util.find_spec("v2t_bench.corpora.clinical") is None:
+    if not folder.is_dir():
         raise BadInput(
             f"{folder}: there is no such folder, so nothing stands in for MIMIC-III; name your "
             "own credentialed copy (https://physionet.org/content/mimiciii/): "
             "mimic:<NOTEEVENTS.csv.gz>"
         )
-    clinical = importlib.import_module("v2t_bench.corpora.clinical")
-    return (clinical.read_aci_bench(folder), clinical.read_mtsamples(folder))
+    read = ((ACI_BENCH, read_aci_bench(folder)), (MTSAMPLES, read_mtsamples(folder)))
+    return tuple(named_by_content(notes, corpus, sources.data_dir) for notes, corpus in read)
 
 
 def _shadowed(

@@ -124,9 +124,61 @@ COLLECTIONS = {
 """What stands in for a collection of BEIR, by the collection's name."""
 
 
-def is_here(stand_in: StandIn, data_dir: Path) -> bool:
-    """Return whether the folder exists."""
-    return (data_dir / stand_in.folder).is_dir()
+@dataclass(frozen=True, kw_only=True)
+class Notes:
+    """Clinical notes that stand in for those of MIMIC-III.
+
+    Args:
+        file: What holds them, below the data folder, perhaps as .gz.
+        name: What the corpus column calls them.
+        summary: What they are.
+        sha256: Of what the file holds, uncompressed.
+        n_documents: How many there are.
+        licence: What is stated of the texts.
+    """
+
+    file: str
+    name: str
+    summary: str
+    sha256: str
+    n_documents: int
+    licence: str
+
+
+ACI_BENCH = Notes(
+    file="clinical/aci_bench.jsonl",
+    name="aci-bench",
+    summary="notes of acted visits, each with the name of its patient, who is made up",
+    sha256="45794de5c5226973909c4479e46ec2cd62180d2262583b610080760c44bba43b",
+    n_documents=207,
+    licence="CC BY 4.0",
+)
+MTSAMPLES = Notes(
+    file="clinical/mtsamples.jsonl",
+    name="mtsamples",
+    summary="sample reports, each with its specialties",
+    sha256="263eb47315785cc7c3ef4580c8670ca4f69798a46ab8ab3a85bf88e1089327ea",
+    n_documents=2_376,
+    licence="not stated",
+)
+CLINICAL = (ACI_BENCH, MTSAMPLES)
+
+
+def named_by_content(notes: Notes, corpus: Corpus, data_dir: Path) -> Corpus:
+    """Return the notes under the pinned name, or another where they are not the pinned ones."""
+    path = data_dir / notes.file
+    if content_sha256(path.parent, path.name) == notes.sha256:
+        return replace(corpus, name=notes.name)
+    local = f"{notes.name}-local"
+    notice = f"{path} does not hold what is called {notes.name}, so it is called {local}"
+    return replace(corpus, name=local, notices=(*corpus.notices, notice))
+
+
+def is_here(stand_in: StandIn | Notes, data_dir: Path) -> bool:
+    """Return whether the folder, or the file of notes, exists."""
+    if isinstance(stand_in, StandIn):
+        return (data_dir / stand_in.folder).is_dir()
+    return any((data_dir / f"{stand_in.file}{ending}").is_file() for ending in ("", ".gz"))
 
 
 def read(stand_in: StandIn, data_dir: Path) -> Corpus:
