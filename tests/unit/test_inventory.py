@@ -26,7 +26,7 @@ def test_the_public_stand_ins_are_as_pinned(shared_data: Path) -> None:
 @pytest.mark.data
 def test_the_public_stand_ins_are_listed_as_here(shared_data: Path) -> None:
     states = {str(line["name"]): str(line["state"]) for line in inventory(shared_data)}
-    assert STAND_INS == {name for name, state in states.items() if state.startswith("here")}
+    assert {name for name, state in states.items() if state.startswith("here")} == STAND_INS
 
 
 def test_all_of_beir_is_fetched_archive_by_archive() -> None:

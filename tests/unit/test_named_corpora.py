@@ -4,7 +4,11 @@ from __future__ import annotations
 
 import gzip
 import json
+import os
+import subprocess
+import sys
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -79,6 +83,39 @@ def test_a_missing_collection_is_fetched_once(
     assert len(mirror.asked) == 1
     beir = sources.data_dir / "beir"
     assert not (beir / "scifact.zip").exists()  # unpacked, it would only take room
+
+
+def test_of_two_at_a_time_one_fetches(mirror: Mirror, sources: Sources) -> None:
+    mirror.silent_s = 0.3
+    with ThreadPoolExecutor() as pool:
+        opened = pool.map(lambda _: open_corpora("beir:scifact", sources)[0].fingerprint, range(3))
+        assert len(set(opened)) == 1
+    assert len(mirror.asked) == 1
+
+
+def test_a_process_killed_while_unpacking_leaves_no_folder(
+    mirror: Mirror, sources: Sources
+) -> None:
+    beir = sources.data_dir / "beir"
+    beir.mkdir(parents=True)
+    archive = beir / "scifact.zip"
+    archive.write_bytes(mirror.files["scifact.zip"])
+    code = (
+        "import os, sys; from pathlib import Path; from v2t_bench.corpora import archives\n"
+        # Killed as soon as everything is written, before the folder gets its name.
+        "archives._record = lambda *given: os.kill(os.getpid(), 9)\n"
+        "archives.unpack(Path(sys.argv[1]), Path(sys.argv[2]), origin={})"
+    )
+    bench = Path(__file__).resolve().parents[2] / "bench"
+    killed = subprocess.run(
+        [sys.executable, "-c", code, str(archive), str(beir / "scifact")],
+        env={**os.environ, "PYTHONPATH": str(bench)}, check=False,
+    )  # fmt: skip
+    assert killed.returncode == -9
+    assert [path.name for path in beir.iterdir() if path.is_dir()] == [".scifact.unpacking"]
+    [corpus] = open_corpora("beir:scifact", offline(sources.data_dir))
+    assert len(corpus.documents) == 5
+    assert [path.name for path in beir.iterdir() if path.is_dir()] == ["scifact"]
 
 
 def test_what_was_fetched_is_read_offline(mirror: Mirror, sources: Sources) -> None:

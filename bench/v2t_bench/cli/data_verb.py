@@ -91,7 +91,8 @@ def get(names: tuple[str, ...], data_dir: Path | None, offline: bool) -> None:
 
     NAME is nq or msmarco (with the texts to invert), beir (the public fifteen), or the name of
     one of BEIR's, with or without beir:. What is here already is left alone; a download that
-    was interrupted goes on where it ended.
+    was interrupted goes on where it ended. V2T_BENCH_BEIR_URL names a mirror of BEIR's archives,
+    HF_ENDPOINT one of the Hugging Face Hub.
     """
     for fetch in [one for name in names for one in _fetches(name)]:
         fetch(_sources(data_dir, offline=offline))
