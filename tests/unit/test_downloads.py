@@ -73,6 +73,30 @@ def test_a_later_process_takes_up_what_an_earlier_one_left(
     assert mirror.asked == [("big.zip", "bytes=1048576-")]
 
 
+def test_another_mirror_goes_on_where_the_first_ended(
+    mirror: Mirror, tmp_path: Path, told: list[str]
+) -> None:
+    mirror.cut_after = [16 * CHUNK, 0, 0]
+    with pytest.raises(ServiceFailed):
+        fetch(mirror, tmp_path, told)
+    with mirroring({"big.zip": CONTENT}) as other:
+        other.etag = '"another"'
+        assert fetch(other, tmp_path, told).read_bytes() == CONTENT
+        assert other.asked == [("big.zip", f"bytes={16 * CHUNK}-")]
+
+
+def test_another_mirror_with_another_file_starts_anew(
+    mirror: Mirror, tmp_path: Path, told: list[str]
+) -> None:
+    mirror.files["big.zip"] = CONTENT[:-1]
+    mirror.cut_after = [16 * CHUNK, 0, 0]
+    with pytest.raises(ServiceFailed):
+        fetch(mirror, tmp_path, told)
+    with mirroring({"big.zip": CONTENT}) as other:
+        assert fetch(other, tmp_path, told).read_bytes() == CONTENT
+        assert [span for _, span in other.asked] == [f"bytes={16 * CHUNK}-", ""]
+
+
 def test_a_download_that_was_killed_is_taken_up(mirror: Mirror, tmp_path: Path) -> None:
     mirror.cut_after = [24 * CHUNK]
     code = (

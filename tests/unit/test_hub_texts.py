@@ -10,6 +10,7 @@ import subprocess
 import sys
 import tracemalloc
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -171,12 +172,10 @@ def test_nq_inverts_the_texts_of_the_hub_and_retrieves_from_beir(tmp_path: Path)
     assert corpus.flags == ()
 
 
-def test_without_the_texts_offline_says_what_is_missing(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("HF_HUB_CACHE", str(tmp_path / "none"))
+def test_without_the_texts_offline_says_what_is_missing(tmp_path: Path) -> None:
+    texts = replace(NQ_TEXTS, revision="0" * 40)  # in nobody's cache
     with pytest.raises(BadInput) as refused:
-        open_texts(NQ_TEXTS, Sources(data_dir=tmp_path, offline=True))
+        open_texts(texts, Sources(data_dir=tmp_path, offline=True))
     said = str(refused.value)
     assert said.startswith(f"{tmp_path / 'hub' / 'jxm__nq_corpus_dpr'}: there is no such folder")
     assert said.endswith("run: v2t-bench data get nq")

@@ -193,10 +193,14 @@ class _Download:
             known = _Source(**json.loads(self.about.read_text(encoding="utf-8")))
         except (OSError, ValueError, TypeError):
             known = _Source("")
-        if known.url != self.url:
-            self._forget()
-            return _Source(self.url)
-        return known
+        if known.url == self.url:
+            return known
+        # Another mirror tells another ETag of the same file: the checksum will tell.
+        same_file = known.url.rpartition("/")[2] == self.url.rpartition("/")[2]
+        if self.md5 and known.total and same_file:
+            return _Source(self.url, total=known.total)
+        self._forget()
+        return _Source(self.url)
 
     def _take(self, response: Response, known: _Source) -> None:
         """Append what the server sends, or start over where it sends the whole."""
