@@ -164,8 +164,8 @@ def unknown_collection(what: str) -> str:
     near = difflib.get_close_matches(plain(what), catalogue.names(), n=2, cutoff=0.6)
     guess = f"; did you mean {' or '.join(repr(BEIR + name) for name in near)}?" if near else ""
     return (
-        f"no collection of BEIR is called {what!r}{look_alikes(what)}{guess} and there is no such "
-        f"folder (known: {', '.join((*catalogue.PUBLIC, 'msmarco-dl19', *catalogue.LICENSED))}; a "
+        f"no collection of BEIR is called {what!r}{look_alikes(what)}, nor a folder{guess} "
+        f"(known: {', '.join((*catalogue.PUBLIC, 'msmarco-dl19', *catalogue.LICENSED))}; a "
         f"folder: {BEIR}<path>)"
     )
 
