@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from v2t_bench.corpora import known_datasets, open_corpora
+from v2t_bench.corpora.sources import Sources
 from v2t_bench.errors import BadInput, BadParameter, UnknownComponent
 
 DEMOS = ["demo-nq", "demo-msmarco", "demo-beir", "demo-mimic"]
@@ -70,7 +71,7 @@ def test_a_bare_folder_is_answered_with_how_to_spell_it(tmp_path: Path) -> None:
 @pytest.mark.parametrize("spelling", ["", "zzzzzz", "qqqq:"])
 def test_an_unknown_name_is_answered_with_every_form_there_is(spelling: str) -> None:
     with pytest.raises(
-        UnknownComponent, match=r"known: demo, .*, beir:<folder>, texts:<file>, mimic:<file>"
+        UnknownComponent, match=r"known: all, demo, .*, beir:<folder>, texts:<file>, mimic:<file>"
     ):
         open_corpora(spelling)
 
@@ -78,7 +79,15 @@ def test_an_unknown_name_is_answered_with_every_form_there_is(spelling: str) -> 
 def test_every_dataset_is_listed_with_one_line() -> None:
     listed = dict(known_datasets())
     named = ["nq", "msmarco", "beir", "mimic", "beir:<name>"]
-    assert list(listed) == ["demo", *DEMOS, *named, "beir:<folder>", "texts:<file>", "mimic:<file>"]
+    assert list(listed) == [
+        "all",
+        "demo",
+        *DEMOS,
+        *named,
+        "beir:<folder>",
+        "texts:<file>",
+        "mimic:<file>",
+    ]
     assert all(summary and "\n" not in summary for summary in listed.values())
 
 
@@ -96,3 +105,24 @@ def test_listing_datasets_imports_nothing_heavy() -> None:
         env={"PYTHONPATH": str(bench)},
     )
     assert done.stdout.strip() == ""
+
+
+def test_notes_of_mimic_in_the_data_folder_come_before_what_stands_in_for_them(
+    tmp_path: Path,
+) -> None:
+    from v2t_bench.corpora.made_notes import make_noteevents
+
+    (tmp_path / "mimic").mkdir()
+    (tmp_path / "clinical").mkdir()
+    make_noteevents(tmp_path / "mimic" / "NOTEEVENTS.csv.gz", n_notes=20, seed=0)
+    [corpus] = open_corpora("mimic", Sources(data_dir=tmp_path, offline=True))
+    assert corpus.restricted
+
+
+@pytest.mark.data
+def test_all_is_the_four_datasets(shared_data: Path) -> None:
+    corpora = open_corpora("all", Sources(data_dir=shared_data, offline=True))
+    assert [corpus.name for corpus in corpora] == [
+        "nq-25k", "msmarco-dl19-dl20-30k", "beir:arguana", "beir:nfcorpus", "beir:scifact",
+        "aci-bench", "mtsamples",
+    ]  # fmt: skip

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+from itertools import chain
 from pathlib import Path
 
 from v2t_bench.corpora import named
@@ -14,10 +15,11 @@ from v2t_bench.corpora.records import Corpus
 from v2t_bench.corpora.sources import Sources
 from v2t_bench.errors import BadParameter, UnknownComponent
 
-DEMO = "demo"
+DEMO, ALL = "demo", "all"
 MIMIC = "mimic:"
 
 SUMMARIES = {
+    ALL: "nq, msmarco, beir and mimic",
     DEMO: "all four generated collections: they work offline, and nothing in them is true",
     "demo-nq": "generated encyclopedia passages and questions",
     "demo-msmarco": "generated web passages and searches",
@@ -59,6 +61,8 @@ def open_corpora(
             return tuple(demo_corpus(name) for name in names)
         return tuple(demo_corpus(name, n_training=0) for name in names)
     sources = Sources() if sources is None else sources
+    if spelling == ALL:
+        return tuple(chain.from_iterable(open_dataset(name, sources) for name in named.NAMES))
     if spelling in named.NAMES:
         return open_dataset(spelling, sources)
     if spelling.startswith(BEIR):

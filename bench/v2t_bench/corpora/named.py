@@ -16,6 +16,7 @@ from v2t_bench.corpora.beir import read_beir
 from v2t_bench.corpora.catalogue import Collection
 from v2t_bench.corpora.clinical import read_aci_bench, read_mtsamples
 from v2t_bench.corpora.disk import megabytes
+from v2t_bench.corpora.mimic import read_mimic
 from v2t_bench.corpora.records import Corpus
 from v2t_bench.corpora.sources import Sources
 from v2t_bench.corpora.stand_ins import ACI_BENCH, MTSAMPLES, named_by_content
@@ -29,7 +30,7 @@ SUMMARIES = {
     MSMARCO: "passages of Tevatron/msmarco-passage-corpus to invert, BEIR's msmarco to retrieve; "
     "or msmarco-dl19-dl20-30k",
     ALL_OF_BEIR: "the 15 public collections of BEIR; or those that are in the data folder",
-    MIMIC: "ACI-Bench and MTSamples, which stand in for MIMIC-III",
+    MIMIC: "mimic/NOTEEVENTS.csv[.gz] in the data folder; or ACI-Bench and MTSamples",
     f"{BEIR}<name>": "one collection of BEIR: " + ", ".join(catalogue.PUBLIC)
     + "; msmarco-dl19; from a folder only: " + ", ".join(catalogue.LICENSED),
 }  # fmt: skip
@@ -128,13 +129,17 @@ def _all_of_beir(sources: Sources) -> tuple[Corpus, ...]:
 
 
 def _clinical(sources: Sources) -> tuple[Corpus, ...]:
-    """Return the clinical notes that stand in for those of MIMIC-III."""
+    """Return the notes of MIMIC-III, or the clinical notes that stand in for them."""
+    own = sources.data_dir / "mimic" / "NOTEEVENTS.csv"
+    for path in (own, own.with_name(f"{own.name}.gz")):
+        if path.is_file():
+            return (read_mimic(path),)
     folder = sources.data_dir / "clinical"
     if not folder.is_dir():
         raise BadInput(
-            f"{folder}: there is no such folder, so nothing stands in for MIMIC-III; name your "
-            "own credentialed copy (https://physionet.org/content/mimiciii/): "
-            "mimic:<NOTEEVENTS.csv.gz>"
+            f"{own}: there is no such file, nor a .gz, nor {folder} with notes that stand in for "
+            "those of MIMIC-III; name your own credentialed copy "
+            "(https://physionet.org/content/mimiciii/): mimic:<NOTEEVENTS.csv.gz>"
         )
     read = ((ACI_BENCH, read_aci_bench(folder)), (MTSAMPLES, read_mtsamples(folder)))
     return tuple(named_by_content(notes, corpus, sources.data_dir) for notes, corpus in read)
