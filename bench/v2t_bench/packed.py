@@ -52,7 +52,10 @@ class PackedTexts(Sequence[str]):
         block = [text.encode("utf-8", "surrogatepass") for text in islice(texts, BLOCK)]
         if block:
             lengths = array("I", map(len, block)).tobytes()
-            self._blocks.append((self._pack(lengths), self._pack(b"".join(block))))
+            packed = self._pack(lengths), self._pack(b"".join(block))
+            # Copied: what zstd returns was cut down from room for the worst case, and what lies
+            # behind it is too small for the next block and lost.
+            self._blocks.append((bytes(memoryview(packed[0])), bytes(memoryview(packed[1]))))
             self._n += len(block)
         return bool(block)
 
