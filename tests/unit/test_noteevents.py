@@ -93,7 +93,7 @@ def test_no_more_than_a_few_notes_are_in_memory(tmp_path: Path) -> None:
     path = tmp_path / "NOTEEVENTS.csv"
     with path.open("w") as file:
         file.write(HEADER)
-        file.writelines(row(number, text="word\n" * 2_000) for number in range(3_000))
+        file.writelines(row(number, text="word " * 2_000 + "\n") for number in range(3_000))
     assert path.stat().st_size > 30e6
     tracemalloc.start()
     n_notes = sum(1 for _ in read_notes(path))
