@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import gzip
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -43,7 +44,11 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def test_it_says_what_kind_of_collection_it_is(made: Path) -> None:
     corpus = read_mimic(made)
-    assert (corpus.name, corpus.split, corpus.flags) == ("mimic", "all", ("known-item",))
+    assert (corpus.name, corpus.split, corpus.flags) == (
+        "mimic-generated",
+        "all",
+        ("known-item",),
+    )
     assert corpus.restricted
     assert corpus.known_item
     assert corpus.only_named
@@ -56,6 +61,13 @@ def test_it_is_spelled_with_its_file(made: Path) -> None:
     assert len(corpus.documents) == 588
     with pytest.raises(BadParameter, match="'mimic:' names no file; expected mimic:<NOTEEVENTS"):
         open_corpora("mimic:")
+
+
+def test_one_note_that_is_not_generated_makes_it_mimic(made: Path, tmp_path: Path) -> None:
+    lines = gzip.decompress(made.read_bytes()).decode()
+    mixed = tmp_path / "NOTEEVENTS.csv"
+    mixed.write_text(lines.replace(" (generated)", "", 1))
+    assert read_mimic(mixed).name == "mimic"
 
 
 def test_no_placeholder_is_left(made: Path) -> None:

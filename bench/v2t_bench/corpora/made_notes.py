@@ -22,7 +22,7 @@ from typing import Any, TextIO
 
 from v2t_bench.corpora.demo_grammar import Facts, Word, read_topics, word_list
 from v2t_bench.corpora.demo_grammar import read_tables as demo_tables
-from v2t_bench.corpora.noteevents import COLUMNS
+from v2t_bench.corpora.noteevents import COLUMNS, GENERATED
 from v2t_bench.corpora.surrogates import read_tables
 from v2t_bench.errors import BadInput, BadParameter
 
@@ -148,7 +148,7 @@ def _rows(n_notes: int, seed: int) -> Iterator[tuple[object, ...]]:
             "" if dated_only else time,
             "" if dated_only else time,
             kind["category"],
-            kind["description"],
+            f"{kind['description']} {GENERATED}",
             "" if dated_only else 14000 + random.randrange(7000),
             1 if row_id % ERROR_EVERY == 0 else "",
             text,

@@ -38,6 +38,8 @@ def read_mimic(path: Path, *, seed: int = 0, surnames: Sequence[str] | None = No
     made-up values for its placeholders (`replace_placeholders`). Who is named in it is the
     patient where both names are kept, else the first person who is named in full.
 
+    Notes of which each says that it was generated are called ``mimic-generated``.
+
     Args:
         path: The file; it is read once, as a stream.
         seed: Of the made-up values.
@@ -59,7 +61,7 @@ def read_mimic(path: Path, *, seed: int = 0, surnames: Sequence[str] | None = No
         )
     made = f"noteevents {VERSION} {reading.sha256.hexdigest()} {surrogates.fingerprint()}"
     return Corpus(
-        name="mimic",
+        name="mimic" if reading.n_real else "mimic-generated",
         split="all",
         documents=documents,
         queries={},

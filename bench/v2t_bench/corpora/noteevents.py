@@ -31,6 +31,9 @@ COLUMNS = (
 MAX_BYTES = 2**26
 """A longer field or line is taken for a broken file, before it fills the memory (64 MiB)."""
 
+GENERATED = "(generated)"
+"""How the DESCRIPTION of a note ends that `made_notes` wrote."""
+
 MAX_ROW_ID = 2**31 - 1
 """ROW_ID is a PostgreSQL INT in MIMIC's own schema."""
 
@@ -63,11 +66,13 @@ class Reading:
     Args:
         n_errors: Notes that the hospital marked as errors, left out.
         n_blank: Notes without text, left out.
+        n_real: Notes that do not say of themselves that they are generated.
         sha256: Of the uncompressed bytes; complete once every note was taken.
     """
 
     n_errors: int = 0
     n_blank: int = 0
+    n_real: int = 0
     sha256: hashlib._Hash = field(default_factory=hashlib.sha256)
 
 
@@ -102,6 +107,7 @@ def read_notes(path: Path, reading: Reading | None = None) -> Iterator[Note]:
             raise BadInput(
                 f"{place}: its ROW_ID stands on an earlier line too; expected every ROW_ID once"
             )
+        reading.n_real += not row[order[7]].endswith(GENERATED)
         if is_error:
             reading.n_errors += 1
         elif not note.text.strip():
