@@ -1,0 +1,121 @@
+"""Which documents of a block might be among the best, seen in float32.
+
+A document that is left out here is proved not to be; what is kept is scored again in float64.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Literal, NamedTuple, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from v2t_bench.errors import BadParameter
+
+if TYPE_CHECKING:
+    import torch
+
+Backend = Literal["torch", "faiss"]
+
+_MORE = 16
+"""How many documents faiss is asked for beyond those that are needed."""
+
+
+class Nearby(NamedTuple):
+    """What might be among the best of a block.
+
+    Args:
+        rows: Queries, ascending, (c,).
+        columns: For each the document in the block, (c,).
+        crowded: Queries for which too many might be, (m,); they have no rows.
+    """
+
+    rows: NDArray[np.int64]
+    columns: NDArray[np.int64]
+    crowded: NDArray[np.int64]
+
+
+class Filter(Protocol):
+    """Finds what might be among the best of a block.
+
+    Args:
+        left: Sides of queries, (bq, d') float32.
+        right: Sides of documents, (bd, d') float32.
+        floor: For each query the least sum that might be among its best, (bq,) float32.
+        depth: How many of a block might at most be above all others of it.
+        margin: How far a sum must lie below the ``depth``-th best of the block to be left out.
+        limit: With more than so many a query is crowded.
+    """
+
+    def __call__(
+        self,
+        left: torch.Tensor,
+        right: torch.Tensor,
+        floor: torch.Tensor,
+        *,
+        depth: int,
+        margin: float,
+        limit: int,
+    ) -> Nearby:
+        """Return it, never leaving out one of the best."""
+
+
+def by_torch(
+    left: torch.Tensor,
+    right: torch.Tensor,
+    floor: torch.Tensor,
+    *,
+    depth: int,
+    margin: float,
+    limit: int,
+) -> Nearby:
+    """Return what might be among the best, by one matrix product on any device."""
+    import torch
+
+    sums = left @ right.T  # (bq, bd)
+    open_rows = (sums.amax(dim=1) >= floor).nonzero()[:, 0]
+    sums, floor = sums[open_rows], floor[open_rows]
+    close = sums >= floor[:, None]
+    many = (close.sum(dim=1) > limit).nonzero()[:, 0]
+    if len(many):
+        several = sums[many]
+        if depth <= several.shape[1]:
+            least = several.topk(depth, dim=1).values[:, -1] - margin
+            close[many] = several >= torch.maximum(least, floor[many])[:, None]
+        many = many[close[many].sum(dim=1) > limit]
+        close[many] = False
+    rows, columns = close.nonzero(as_tuple=True)
+    return Nearby(
+        open_rows[rows].cpu().numpy(), columns.cpu().numpy(), open_rows[many].cpu().numpy()
+    )
+
+
+def by_faiss(
+    left: torch.Tensor,
+    right: torch.Tensor,
+    floor: torch.Tensor,
+    *,
+    depth: int,
+    margin: float,
+    limit: int,
+) -> Nearby:
+    """Return what might be among the best, by faiss's flat inner product on the CPU."""
+    try:
+        import faiss
+    except ImportError as error:
+        raise BadParameter(
+            "the backend faiss needs a package that is not installed; "
+            "pip install 'v2t-bench[faiss]'"
+        ) from error
+
+    most = min(depth + _MORE, len(right))
+    sums, columns = faiss.knn(left.numpy(), right.numpy(), most, metric=faiss.METRIC_INNER_PRODUCT)
+    least = floor.numpy()
+    if depth <= most:
+        least = np.maximum(least, sums[:, depth - 1] - np.float32(margin))
+    close = sums >= least[:, None]
+    # Where even the last is close, so may be what faiss did not return.
+    crowded = (close.sum(axis=1) > limit) | (close.all(axis=1) & (most < len(right)))
+    close[crowded] = False
+    rows, places = np.nonzero(close)
+    return Nearby(rows, columns[rows, places], np.flatnonzero(crowded))
