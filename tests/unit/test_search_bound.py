@@ -44,7 +44,7 @@ def test_products_that_are_allowed_to_be_coarse_change_nothing() -> None:
 
 @pytest.mark.parametrize("similarity", SIMILARITIES)
 @pytest.mark.parametrize("kind", ["plain", "lengths", "ascending"])
-@pytest.mark.parametrize("d", [3, 384, 5000])
+@pytest.mark.parametrize("d", [3, 384, 2000])
 def test_no_float32_product_misses_the_score_by_more_than_the_bound(
     similarity: Similarity, kind: str, d: int
 ) -> None:
@@ -52,8 +52,8 @@ def test_no_float32_product_misses_the_score_by_more_than_the_bound(
 
     rng = np.random.default_rng(d)
     # Sums of terms of one sign, ever larger, round worst.
-    ascending = np.sort(np.abs(rng.standard_normal((120, d))), axis=1).astype(np.float32)
-    rows = ascending if kind == "ascending" else some_rows(rng, kind, 120, d)
+    ascending = np.sort(np.abs(rng.standard_normal((30, d))), axis=1).astype(np.float32)
+    rows = ascending if kind == "ascending" else some_rows(rng, kind, 30, d)
     scale = Scale(similarity, float(np.linalg.norm(rows.astype(np.float64), axis=1).max()))
     here = torch.device("cpu")
     left = query_side(rows, scale, here).to(torch.float32)
@@ -63,8 +63,8 @@ def test_no_float32_product_misses_the_score_by_more_than_the_bound(
     for at in range(left.shape[1]):
         one_by_one += left[:, at, None] * right[None, :, at]
 
-    every = np.indices((120, 120)).reshape(2, -1)
-    exact = pair_scores(rows[every[0]], rows[every[1]], scale).reshape(120, 120)
+    every = np.indices((30, 30)).reshape(2, -1)
+    exact = pair_scores(rows[every[0]], rows[every[1]], scale).reshape(30, 30)
     bound = error_bound(left.shape[1])
     for sums in (left @ right.T, one_by_one):
         assert np.abs(sums.numpy() - exact).max() < bound
