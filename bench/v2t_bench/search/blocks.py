@@ -15,7 +15,6 @@ from v2t_bench.search.scores import (
     STEPS,
     Scale,
     Vectors,
-    check_finite,
     document_side,
     document_side_float32,
     error_bound,
@@ -64,10 +63,7 @@ class Search:
         """Take in the documents ``block``, (bd, d), the first of which is number ``start``."""
         import torch
 
-        right = document_side_float32(block, self.scale, self.place)
-        # Of what is no number only the sides of hamming show nothing.
-        if self.scale.similarity == "hamming" or not bool(torch.isfinite(right).all()):
-            check_finite(block, "document", start)
+        right = document_side_float32(block, self.scale, self.place, start)
         bound = error_bound(right.shape[1])
         for rows, left in sides:
             # A step more than the half that rounding can move each of two scores.

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 Backend = Literal["torch", "faiss"]
 
+_VALUES = 2**18
 _MORE = 16
 """How many documents faiss is asked for beyond those that are needed."""
 
@@ -70,11 +71,22 @@ def by_torch(
     limit: int,
 ) -> Nearby:
     """Return what might be among the best, by one matrix product on any device."""
-    import torch
-
     sums = left @ right.T  # (bq, bd)
     open_rows = (sums.amax(dim=1) >= floor).nonzero()[:, 0]
-    sums, floor = sums[open_rows], floor[open_rows]
+    found = []
+    for rows in open_rows.split(max(1, _VALUES // len(right))):
+        close, many = _close(sums[rows], floor[rows], depth=depth, margin=margin, limit=limit)
+        at, columns = close.nonzero(as_tuple=True)
+        found.append([place.cpu().numpy() for place in (rows[at], columns, rows[many])])
+    return Nearby(*(np.concatenate(parts) for parts in zip(*found, strict=True)))
+
+
+def _close(
+    sums: torch.Tensor, floor: torch.Tensor, *, depth: int, margin: float, limit: int
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """Return which of ``sums``, (n, bd), are close to the best, and the rows with too many."""
+    import torch
+
     close = sums >= floor[:, None]
     many = (close.sum(dim=1) > limit).nonzero()[:, 0]
     if len(many):
@@ -84,10 +96,7 @@ def by_torch(
             close[many] = several >= torch.maximum(least, floor[many])[:, None]
         many = many[close[many].sum(dim=1) > limit]
         close[many] = False
-    rows, columns = close.nonzero(as_tuple=True)
-    return Nearby(
-        open_rows[rows].cpu().numpy(), columns.cpu().numpy(), open_rows[many].cpu().numpy()
-    )
+    return close, many
 
 
 def by_faiss(

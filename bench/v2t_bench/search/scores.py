@@ -156,32 +156,38 @@ def document_side(rows: Vectors, scale: Scale, place: torch.device) -> torch.Ten
     return torch.cat([there, torch.ones_like(squares), squares], dim=1)
 
 
-def document_side_float32(block: Vectors, scale: Scale, place: torch.device) -> torch.Tensor:
-    """Return `document_side` to within `error_bound`, in float32 and little memory."""
+def document_side_float32(
+    block: Vectors, scale: Scale, place: torch.device, start: int = 0
+) -> torch.Tensor:
+    """Return `document_side` to within `error_bound`, in float32 and little memory.
+
+    Raises:
+        BrokenPromise: a row is not finite; rows count from ``start``.
+    """
     import torch
 
-    parts = []
-    for start in range(0, len(block), _SUB_BLOCK):
-        rows = block[start : start + _SUB_BLOCK]
-        part = _unit_float32(rows, place) if scale.similarity == "cosine" else None
-        if part is None:
-            part = document_side(rows, scale, place).to(torch.float32)
-        parts.append(part)
-    return torch.cat(parts)
+    width = block.shape[1] + 2 * (scale.similarity == "euclidean")
+    sides = torch.empty((len(block), width), dtype=torch.float32, device=place)
+    for first in range(0, len(block), _SUB_BLOCK):
+        rows, out = block[first : first + _SUB_BLOCK], sides[first : first + _SUB_BLOCK]
+        if scale.similarity != "cosine" or not _unit_float32(rows, out):
+            check_finite(rows, "document", start + first)
+            out.copy_(document_side(rows, scale, place))
+    return sides
 
 
-def _unit_float32(rows: Vectors, place: torch.device) -> torch.Tensor | None:
-    """Return rows divided by their lengths, or None if float32 cannot tell some length."""
+def _unit_float32(rows: Vectors, out: torch.Tensor) -> bool:
+    """Fill ``out`` with rows divided by their lengths, unless float32 cannot tell some length."""
     import torch
 
     if rows.dtype not in (np.float32, np.float16):
-        return None
-    there = torch.from_numpy(rows).to(place, torch.float32)
-    long = torch.linalg.vector_norm(there, dim=1, keepdim=True)
-    if not bool(((long > _SHORTEST) & (long < _LONGEST)).all()):
-        return None
-    unit: torch.Tensor = there / long
-    return unit
+        return False
+    out.copy_(torch.from_numpy(rows))
+    long = torch.linalg.vector_norm(out, dim=1, keepdim=True)
+    told = bool(((long > _SHORTEST) & (long < _LONGEST)).all())
+    if told:
+        out.div_(long)
+    return told
 
 
 def _float64(rows: Vectors, place: torch.device) -> torch.Tensor:
