@@ -201,7 +201,8 @@ def machine(threads: int) -> str:
         processor = told[0].partition(":")[2].strip() if told else processor
     return (
         f"{processor}, {os.cpu_count()} cores, {threads} threads each; "
-        f"load {os.getloadavg()[0]:.1f} at the start; Python {platform.python_version()}, {', '.join(versions)}"
+        f"load {os.getloadavg()[0]:.1f} at the start; "
+        f"Python {platform.python_version()}, {', '.join(versions)}"
     )
 
 

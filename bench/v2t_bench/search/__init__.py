@@ -60,7 +60,7 @@ def top_k(
     exclude: Sequence[int | None] | None = None,
     device: str = "cpu",
     query_chunk: int = 512,
-    document_chunk: int = 4096,
+    document_chunk: int = 2048,
     backend: Backend = "torch",
 ) -> Hits:
     """Return the k documents closest to each query, exactly.

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 _CROWDED = 32
 """More than this share of a block is scored at once in float64, as that is then faster."""
 
-_PAIR_VALUES = 2**19
+_PAIR_VALUES = 2**16
 _CROWDED_VALUES = 2**20
 
 
