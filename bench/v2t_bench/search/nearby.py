@@ -71,10 +71,12 @@ def by_torch(
     limit: int,
 ) -> Nearby:
     """Return what might be among the best, by one matrix product on any device."""
+    import torch
+
     sums = left @ right.T  # (bq, bd)
     open_rows = (sums.amax(dim=1) >= floor).nonzero()[:, 0]
     found = []
-    for rows in open_rows.split(max(1, _VALUES // len(right))):
+    for rows in torch.split(open_rows, max(1, _VALUES // len(right))):
         close, many = _close(sums[rows], floor[rows], depth=depth, margin=margin, limit=limit)
         at, columns = close.nonzero(as_tuple=True)
         found.append([place.cpu().numpy() for place in (rows[at], columns, rows[many])])

@@ -55,8 +55,8 @@ def pair_scores(queries: Vectors, documents: Vectors, scale: Scale) -> NDArray[n
     if scale.similarity == "hamming":
         # Signs have whole products: d - 2 x distance.
         left, right = np.where(left > 0, 1.0, -1.0), np.where(right > 0, 1.0, -1.0)
-        return _products(left, right) / max(left.shape[1], 1)
-    if scale.similarity == "euclidean":
+        top, over = _products(left, right), np.full(len(left), float(left.shape[1]))
+    elif scale.similarity == "euclidean":
         right -= left
         top, over = -_products(right, right), (_lengths(left) + scale.largest) ** 2
     else:
