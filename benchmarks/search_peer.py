@@ -124,6 +124,8 @@ def compare(n: int, engines: list[str], rounds: int, threads: int) -> Iterator[d
             for _ in range(rounds + 1):
                 for engine, process in processes.items():
                     answers[engine].append(ask(engine, process))
+                    told = {"n": n, "engine": engine, **answers[engine][-1]}
+                    print(json.dumps(told), file=sys.stderr, flush=True)  # a size takes minutes
         finally:
             for process in processes.values():
                 process.communicate()
