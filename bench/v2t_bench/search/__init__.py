@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 from v2t_bench.errors import BadParameter, BrokenPromise
 from v2t_bench.search.best import Best
 from v2t_bench.search.blocks import Search, slices
-from v2t_bench.search.nearby import Backend, by_faiss, by_torch
+from v2t_bench.search.nearby import Backend, ByTorch, by_faiss
 from v2t_bench.search.scores import STEPS, Scale, Similarity, Vectors, lengths
 from v2t_bench.search.ties import RANKS, TieOrder, tie_keys, tie_keys_trec
 
@@ -114,12 +114,10 @@ def top_k(
         # Ties are counted to rank 11 even when fewer documents are asked for.
         best=Best(len(queries), max(k, TIE_DEPTH + 1)),
         place=torch.device("cpu" if on_cpu else device),
-        look=by_faiss if backend == "faiss" else by_torch,
+        look=by_faiss if backend == "faiss" else ByTorch(),
         query_chunk=query_chunk,
     )
-    sides = search.query_sides()
-    for docs in slices(len(documents), document_chunk):
-        search.block(np.array(documents[docs], order="C"), docs.start, sides)
+    search.run(documents, document_chunk)
     return _hits(search.best, k, search.scale, query_lengths, documents.shape[1])
 
 

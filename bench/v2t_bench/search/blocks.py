@@ -21,6 +21,7 @@ from v2t_bench.search.scores import (
     error_bound_float64,
     pair_scores,
     query_side,
+    side_width,
 )
 from v2t_bench.search.ties import RANKS, TieOrder
 
@@ -47,7 +48,7 @@ class Search:
     look: Filter
     query_chunk: int
 
-    def query_sides(self) -> list[tuple[slice, torch.Tensor]]:
+    def _query_sides(self) -> list[tuple[slice, torch.Tensor]]:
         """Return the float32 sides of all queries, in chunks."""
         import torch
 
@@ -59,13 +60,33 @@ class Search:
             for rows in slices(len(self.queries), self.query_chunk)
         ]
 
-    def block(self, block: Vectors, start: int, sides: list[tuple[slice, torch.Tensor]]) -> None:
+    def run(self, documents: Vectors, document_chunk: int) -> None:
+        """Take in all documents, (n_docs, d), in blocks."""
+        import torch
+
+        lefts = self._query_sides()
+        most = min(document_chunk, len(documents))
+        copied = np.empty((most, documents.shape[1]), dtype=documents.dtype)
+        width = side_width(documents.shape[1], self.scale)
+        sides = torch.empty((most, width), dtype=torch.float32, device=self.place)
+        for docs in slices(len(documents), document_chunk):
+            block, right = copied[: docs.stop - docs.start], sides[: docs.stop - docs.start]
+            block[:] = documents[docs]
+            document_side_float32(block, self.scale, right, docs.start)
+            self._block(block, right, docs.start, lefts)
+
+    def _block(
+        self,
+        block: Vectors,
+        right: torch.Tensor,
+        start: int,
+        lefts: list[tuple[slice, torch.Tensor]],
+    ) -> None:
         """Take in the documents ``block``, (bd, d), the first of which is number ``start``."""
         import torch
 
-        right = document_side_float32(block, self.scale, self.place, start)
         bound = error_bound(right.shape[1])
-        for rows, left in sides:
+        for rows, left in lefts:
             # A step more than the half that rounding can move each of two scores.
             floor = (self.best.least_steps(rows) - 1) / STEPS - bound
             near = self.look(

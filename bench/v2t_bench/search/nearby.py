@@ -61,26 +61,37 @@ class Filter(Protocol):
         """Return it, never leaving out one of the best."""
 
 
-def by_torch(
-    left: torch.Tensor,
-    right: torch.Tensor,
-    floor: torch.Tensor,
-    *,
-    depth: int,
-    margin: float,
-    limit: int,
-) -> Nearby:
-    """Return what might be among the best, by one matrix product on any device."""
-    import torch
+class ByTorch:
+    """Returns what might be among the best, by one matrix product on any device."""
 
-    sums = left @ right.T  # (bq, bd)
-    open_rows = (sums.amax(dim=1) >= floor).nonzero()[:, 0]
-    found = []
-    for rows in torch.split(open_rows, max(1, _VALUES // len(right))):
-        close, many = _close(sums[rows], floor[rows], depth=depth, margin=margin, limit=limit)
-        at, columns = close.nonzero(as_tuple=True)
-        found.append([place.cpu().numpy() for place in (rows[at], columns, rows[many])])
-    return Nearby(*(np.concatenate(parts) for parts in zip(*found, strict=True)))
+    def __init__(self) -> None:
+        self._sums: torch.Tensor | None = None
+
+    def __call__(
+        self,
+        left: torch.Tensor,
+        right: torch.Tensor,
+        floor: torch.Tensor,
+        *,
+        depth: int,
+        margin: float,
+        limit: int,
+    ) -> Nearby:
+        """Return what might be among the best."""
+        import torch
+
+        # Made once: a heap that gives and takes megabytes for each block grows by them.
+        if self._sums is None or self._sums.numel() < len(left) * len(right):
+            self._sums = torch.empty(len(left) * len(right), device=left.device)
+        sums = self._sums[: len(left) * len(right)].view(len(left), len(right))
+        torch.mm(left, right.T, out=sums)
+        open_rows = (sums.amax(dim=1) >= floor).nonzero()[:, 0]
+        found = []
+        for rows in torch.split(open_rows, max(1, _VALUES // len(right))):
+            close, many = _close(sums[rows], floor[rows], depth=depth, margin=margin, limit=limit)
+            at, columns = close.nonzero(as_tuple=True)
+            found.append([place.cpu().numpy() for place in (rows[at], columns, rows[many])])
+        return Nearby(*(np.concatenate(parts) for parts in zip(*found, strict=True)))
 
 
 def _close(

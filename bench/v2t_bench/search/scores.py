@@ -157,23 +157,23 @@ def document_side(rows: Vectors, scale: Scale, place: torch.device) -> torch.Ten
 
 
 def document_side_float32(
-    block: Vectors, scale: Scale, place: torch.device, start: int = 0
-) -> torch.Tensor:
-    """Return `document_side` to within `error_bound`, in float32 and little memory.
+    block: Vectors, scale: Scale, sides: torch.Tensor, start: int = 0
+) -> None:
+    """Fill ``sides`` with `document_side` to within `error_bound`, in float32 and little memory.
 
     Raises:
         BrokenPromise: a row is not finite; rows count from ``start``.
     """
-    import torch
-
-    width = block.shape[1] + 2 * (scale.similarity == "euclidean")
-    sides = torch.empty((len(block), width), dtype=torch.float32, device=place)
     for first in range(0, len(block), _SUB_BLOCK):
         rows, out = block[first : first + _SUB_BLOCK], sides[first : first + _SUB_BLOCK]
         if scale.similarity != "cosine" or not _unit_float32(rows, out):
             check_finite(rows, "document", start + first)
-            out.copy_(document_side(rows, scale, place))
-    return sides
+            out.copy_(document_side(rows, scale, sides.device))
+
+
+def side_width(dim: int, scale: Scale) -> int:
+    """Return how long the sides of vectors of ``dim`` coordinates are."""
+    return dim + 2 * (scale.similarity == "euclidean")
 
 
 def _unit_float32(rows: Vectors, out: torch.Tensor) -> bool:
