@@ -15,7 +15,8 @@ from v2t_bench.pieces import Prepared, Track, prepare
 from v2t_bench.ranking import rank_documents
 from v2t_bench.registry import Registry
 from v2t_bench.scoring.ndcg import ndcg_at_10
-from v2t_bench.search import STEPS, tie_keys_trec
+from v2t_bench.search import tie_keys_trec
+from v2t_bench.search.scores import STEPS
 
 FOLDERS = (
     "arguana", "cranfield", "medquad-liveqa", "medquad-qa", "msmarco-dl19-dl20", "mtsamples-desc",
