@@ -174,6 +174,8 @@ def draw(everything: list[dict[str, Any]], out: Path) -> None:
         figure, panels = pyplot.subplots(1, 2, figsize=(9, 3.6), layout="constrained")
         for engine, mark in zip(ENGINES, "os^D", strict=True):
             rows = [row for row in everything if row["engine"] == engine]
+            if not rows:
+                continue
             sizes = [row["n"] for row in rows]
             times = [median(row["seconds"]) for row in rows]
             panels[0].plot(sizes, times, marker=mark, label=engine)
