@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Literal, TypeAlias, get_args
 import numpy as np
 from numpy.typing import NDArray
 
-from v2t_bench.canonical import order_by_digest, order_by_hash
+from v2t_bench.canonical import order_by_digest
 from v2t_bench.contracts import Embedder
 from v2t_bench.errors import BadParameter
 from v2t_bench.packed import PackedTexts
@@ -155,10 +155,11 @@ def _known_items(corpus: Corpus, embedder: Embedder, max_tokens: int) -> dict[in
 
     Which documents are asked for is decided by the collection and their ids alone.
     """
-    ids = [document.id for document in corpus.documents]
-    order = order_by_hash(ids, f"known item {corpus.fingerprint}")
+    ids = (document.id for document in corpus.documents)
+    order = order_by_digest(ids, f"known item {corpus.fingerprint} ")
     asked: dict[int, str] = {}
-    for rows in (order[start : start + BATCH] for start in range(0, len(order), BATCH)):
+    for start in range(0, len(order), BATCH):
+        rows = order[start : start + BATCH]
         whole = [corpus.documents[row].content for row in rows]
         firsts = cut(embedder, whole, max_tokens).texts
         rests = [text[len(first) :].strip() for text, first in zip(whole, firsts, strict=True)]
