@@ -197,6 +197,8 @@ class Harness:
     def _leakage(self, cell: Cell, stage: Stage, attacks: dict[str, Attack]) -> Result:
         started = time.monotonic()
         threat = cell.threat or Threat()
+        if not stage.attacked.texts:
+            raise Skipped(stage.nothing_to_attack)
         attack = self._attack(cell, stage, attacks)
         released = stage.released(cell.defense_text, cell.secret_seed)
         adapted = stage.adapted(cell.defense_text, cell.secret_seed, threat)

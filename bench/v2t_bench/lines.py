@@ -114,6 +114,18 @@ def check_encodable(text: str, what: str) -> None:
         ) from error
 
 
+def expanded(path: str) -> Path:
+    """Return ``path`` with a leading ``~`` or ``~user`` replaced by that home folder.
+
+    Raises:
+        BadInput: there is no such user.
+    """
+    try:
+        return Path(path).expanduser()
+    except RuntimeError as error:
+        raise BadInput(f"{path}: there is no such user's folder; give the whole path") from error
+
+
 def json_type(value: object) -> str:
     """Return what JSON calls the type of ``value``."""
     names = {dict: "object", list: "list", str: "string", bool: "boolean", type(None): "null"}

@@ -63,12 +63,20 @@ class RestrictedFolder:
 
     Args:
         folder: Made with mode 0700 if it is not there.
+        results: The results folder, which may be handed on.
 
     Raises:
-        BadInput: it is no folder, or others may read it.
+        BadInput: it is no folder, others may read it, it is the results folder or one lies in the
+            other, or its key is damaged.
     """
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, results: Path) -> None:
+        own, shared = folder.absolute(), results.absolute()
+        if own.is_relative_to(shared) or shared.is_relative_to(own):
+            raise BadInput(
+                f"restricted folder {folder} and results folder {results} lie in one another; "
+                "expected two apart, as results may be handed on"
+            )
         try:
             folder.mkdir(mode=PRIVATE_FOLDER, parents=True, exist_ok=True)
             mode = folder.stat().st_mode & 0o777
@@ -82,6 +90,7 @@ class RestrictedFolder:
                 f"expected 0700 (chmod 700 {folder})"
             )
         self.folder = folder
+        self._key = self._read_key()
 
     @property
     def vectors(self) -> Path:
@@ -89,19 +98,21 @@ class RestrictedFolder:
         return self.folder / "vectors"
 
     def pseudonyms(self) -> Pseudonyms:
-        """Return those whose key lies in the folder, so that a run that is resumed uses the same.
+        """Return those whose key lies in the folder, the same in a run that is resumed."""
+        return Pseudonyms(self._key)
 
-        Raises:
-            BadInput: the file does not hold such a key.
-        """
+    def _read_key(self) -> bytes:
         path = self.folder / KEY_FILE
         if not path.exists():
-            path.touch(mode=PRIVATE_FILE)
-            path.write_bytes(secrets.token_bytes(KEY_BYTES))
+            # Under another name first: a kill leaves no half of a key.
+            begun = path.with_name(f".{KEY_FILE}.partial")
+            begun.touch(mode=PRIVATE_FILE)
+            begun.write_bytes(secrets.token_bytes(KEY_BYTES))
+            begun.replace(path)
         key = path.read_bytes()
         if len(key) != KEY_BYTES:
             raise BadInput(f"{path} holds {len(key)} bytes; expected {KEY_BYTES}, or no such file")
-        return Pseudonyms(key)
+        return key
 
     def write(self, cell_id: str, file: str, table: pa.Table) -> None:
         """Store a table of raw outputs, texts and all."""

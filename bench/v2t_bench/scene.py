@@ -109,6 +109,13 @@ class Stage:
             seed=grid.sample_seed,
         )
 
+    @property
+    def nothing_to_attack(self) -> str:
+        """Why no text is attacked."""
+        corpus = self.scene.corpus
+        named = "that still names somebody in full when it is cut" if corpus.only_named else ""
+        return " ".join((f"{corpus.name} has no text to attack", named)).strip()
+
     @cached_property
     def targets(self) -> Vectors:
         """Clean vectors of the attacked texts, (n_a, d)."""

@@ -152,7 +152,12 @@ def read_hashes(folder: Path) -> Hashes:
             "train again"
         )
     texts = folder / TEXTS_FILE
-    return Hashes(runs=runs, one_in=one_in, texts=_read(texts)[0] if texts.is_file() else None)
+    if not texts.is_file():
+        return Hashes(runs=runs, one_in=one_in, texts=None)
+    whole, rule = _read(texts)
+    if rule != _TEXTS_RULE:
+        raise CorruptArtifact(f"{texts} does not say that it holds hashes of texts; train again")
+    return Hashes(runs=runs, one_in=one_in, texts=whole)
 
 
 def _read(path: Path) -> tuple[NDArray[np.uint64], str]:
@@ -163,7 +168,8 @@ def _read(path: Path) -> tuple[NDArray[np.uint64], str]:
         with safe_open(path, framework="numpy") as file:
             rule = (file.metadata() or {}).get("holds", "")
             hashes = file.get_tensor(_TENSOR) if _TENSOR in file.keys() else None  # noqa: SIM118
-    except (OSError, SafetensorError, ValueError) as error:
+    # numpy has no bfloat16, and says so by a TypeError.
+    except (OSError, SafetensorError, ValueError, TypeError) as error:
         raise CorruptArtifact(f"{path} cannot be read ({error}); train again") from error
     if (
         hashes is None

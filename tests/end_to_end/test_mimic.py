@@ -187,7 +187,10 @@ def test_a_restricted_folder_takes_what_may_not_lie_elsewhere(
 ) -> None:
     private = tmp_path / "private"
     outcomes = measure(
-        tmp_path / "public", noteevents, nearest, restricted=RestrictedFolder(private)
+        tmp_path / "public",
+        noteevents,
+        nearest,
+        restricted=RestrictedFolder(private, tmp_path / "public" / "results"),
     )
     assert any(outcome.status == "done" for outcome in outcomes)
     assert holding(tmp_path / "public", MARKER) == []

@@ -187,6 +187,21 @@ def test_an_unjudged_query_is_left_out(tmp_path: Path) -> None:
         ),
         ("corpus", b'{"_id": "a", "text": "\xe9"}\n', "corpus.jsonl:1: byte 23 of the line is not"),
         ("corpus", b'{"_id": "a", "text": "b\0"}\n', "corpus.jsonl:1: holds a NUL byte"),
+        (
+            "corpus",
+            b'{"_id": "a", "text": "b", "metadata": {"label": "\\ud800"}}\n',
+            "corpus.jsonl:1: the label holds half of a surrogate pair",
+        ),
+        (
+            "corpus",
+            b'{"_id": "a", "text": "b", "metadata": {"first_name": "\\ud800", "last_name": "L"}}\n',
+            "corpus.jsonl:1: the name of a person holds half of a surrogate pair",
+        ),
+        (
+            "corpus",
+            b'{"_id": "d1", "text": " "}\n{"_id": "d2", "text": ""}\n',
+            "corpus.jsonl: every document is blank",
+        ),
         ("queries", b'{"_id": "q1", "text": \n', "queries.jsonl:1: malformed JSON"),
         ("queries", b'{"_id": "q1"}\n', "queries.jsonl:1: has no field 'text'"),
         (
@@ -199,6 +214,9 @@ def test_an_unjudged_query_is_left_out(tmp_path: Path) -> None:
         ("test", b"q1\td1\t1\n", "qrels/test.tsv:1: the header is 'q1\\td1\\t1'"),
         ("test", HEADER + b"q1\td1\t1.0\n", "qrels/test.tsv:2: grade '1.0' is not an integer"),
         ("test", HEADER + b"q1\td1\t1\nq1\td2\t\n", "qrels/test.tsv:3: grade '' is not an integer"),
+        ("test", HEADER + b"q1\td1\t1_0\n", "qrels/test.tsv:2: grade '1_0' is not an integer"),
+        ("test", HEADER + b"q1\td1\t99999\n", "qrels/test.tsv:2: grade 99999 is beyond 10000"),
+        ("test", HEADER + b"q1\td1\t" + b"9" * 31, "qrels/test.tsv:2: grade '999"),
         ("test", HEADER + b"q1 d1 1\n", "qrels/test.tsv:2: has 1 columns; expected 3, separated"),
         ("test", HEADER + b"q1\t0\td1\t1\n", "qrels/test.tsv:2: has 4 columns; expected 3"),
         ("test", HEADER + b'"q1\td1\t1\n', "qrels/test.tsv:2: a quoted column is malformed"),
@@ -324,3 +342,9 @@ def test_a_folder_without_labels_keeps_the_fingerprint_it_had(tiny: Path) -> Non
     # The fingerprint is that of the version that knew no labels: leaderboards name corpora by it.
     assert replace(corpus, labels={"d": "heart"}).fingerprint != corpus.fingerprint
     assert corpus.fingerprint.startswith("643f69c02caf")
+
+
+def test_a_folder_that_links_to_itself_is_told_as_missing(tmp_path: Path) -> None:
+    (tmp_path / "loop").symlink_to(tmp_path / "loop")
+    with pytest.raises(BadInput, match="loop: there is no such folder"):
+        read_beir(tmp_path / "loop")

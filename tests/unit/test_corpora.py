@@ -126,3 +126,14 @@ def test_all_is_the_four_datasets(shared_data: Path) -> None:
         "nq-25k", "msmarco-dl19-dl20-30k", "beir:arguana", "beir:nfcorpus", "beir:scifact",
         "aci-bench", "mtsamples",
     ]  # fmt: skip
+
+
+@pytest.mark.parametrize("kind", ["beir", "texts", "mimic"])
+def test_the_home_of_nobody_is_told_in_one_line(kind: str) -> None:
+    with pytest.raises(BadInput, match="there is no such user's folder"):
+        open_corpora(f"{kind}:~nobody-is-called-so/a.txt")
+
+
+def test_a_name_that_is_no_unicode_is_told_in_one_line() -> None:
+    with pytest.raises(BadInput, match="the name of the dataset holds half of a surrogate pair"):
+        open_corpora("texts:a\udcff.txt")

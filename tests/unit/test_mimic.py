@@ -104,6 +104,13 @@ def test_half_a_placeholder_is_never_read(tmp_path: Path, position: int) -> None
     assert "**" not in corpus.documents[0].text
 
 
+def test_a_mark_that_opens_and_never_closes_takes_no_text_with_it(tmp_path: Path) -> None:
+    text = PATIENT + " intro [**" + "word " * 600
+    corpus = read_mimic(table(tmp_path / "n.csv", [text]))
+    assert len(corpus.documents[0].text) > KEPT_CHARACTERS - 50
+    assert any("do not begin or end" in notice for notice in corpus.notices)
+
+
 def test_a_note_is_about_its_patient_where_both_names_are_kept(tmp_path: Path) -> None:
     texts = [
         f"{PATIENT} fell.",

@@ -55,7 +55,7 @@ def test_rankings_can_still_be_scored_under_pseudonyms() -> None:
 
 
 def test_a_restricted_folder_is_its_owners_alone(tmp_path: Path) -> None:
-    folder = RestrictedFolder(tmp_path / "mine")
+    folder = RestrictedFolder(tmp_path / "mine", tmp_path / "results")
     folder.write("v1-0", "samples.parquet", pa.table({"text": ["x"]}))
     folder.pseudonyms()
     modes = {path.name: path.stat().st_mode & 0o777 for path in (tmp_path / "mine").rglob("*")}
@@ -69,22 +69,32 @@ def test_a_folder_that_others_may_read_is_refused(tmp_path: Path) -> None:
     (tmp_path / "open").mkdir(mode=0o755)
     (tmp_path / "open").chmod(0o755)
     with pytest.raises(BadInput, match=r"has mode 0755, so others may read it; expected 0700"):
-        RestrictedFolder(tmp_path / "open")
+        RestrictedFolder(tmp_path / "open", tmp_path / "results")
 
 
 def test_a_file_is_no_restricted_folder(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     with pytest.raises(BadInput, match="cannot be used"):
-        RestrictedFolder(tmp_path / "file")
+        RestrictedFolder(tmp_path / "file", tmp_path / "results")
 
 
 def test_a_resumed_run_uses_the_same_pseudonyms(tmp_path: Path) -> None:
-    first = RestrictedFolder(tmp_path / "mine").pseudonyms().of("note")
-    assert RestrictedFolder(tmp_path / "mine").pseudonyms().of("note") == first
+    first = RestrictedFolder(tmp_path / "mine", tmp_path / "results").pseudonyms().of("note")
+    assert (
+        RestrictedFolder(tmp_path / "mine", tmp_path / "results").pseudonyms().of("note") == first
+    )
 
 
 def test_a_key_of_another_length_is_refused(tmp_path: Path) -> None:
-    folder = RestrictedFolder(tmp_path / "mine")
+    folder = RestrictedFolder(tmp_path / "mine", tmp_path / "results")
     (folder.folder / KEY_FILE).write_bytes(b"short")
     with pytest.raises(BadInput, match="holds 5 bytes; expected 32"):
-        folder.pseudonyms()
+        RestrictedFolder(tmp_path / "mine", tmp_path / "results")
+
+
+@pytest.mark.parametrize(("own", "results"), [("a", "a"), ("a/b", "a"), ("a", "a/b")])
+def test_what_is_handed_on_and_what_is_not_lie_apart(
+    tmp_path: Path, own: str, results: str
+) -> None:
+    with pytest.raises(BadInput, match="lie in one another"):
+        RestrictedFolder(tmp_path / own, tmp_path / results)

@@ -65,7 +65,8 @@ if TYPE_CHECKING:
     multiple=True,
     default=("demo",),
     show_default=True,
-    help="demo, demo-<name>, beir:<folder>, texts:<file>, or all. Repeatable.",
+    help="demo, nq, msmarco, beir, mimic, beir:<name or folder>, mimic:<file>, texts:<file>, or "
+    "all; see list datasets. Repeatable.",
 )
 @click.option(
     "--threat",
@@ -194,20 +195,24 @@ def command(**given: Any) -> None:
     context = make_context(registry, **{key: given[key] for key in MACHINE})
     cache = open_cache(given["cache_dir"])
     scenes = _plan(given, registry, context, cache)
-    restricted = RestrictedFolder(given["restricted_dir"]) if given["restricted_dir"] else None
+    restricted = (
+        RestrictedFolder(given["restricted_dir"], given["output"])
+        if given["restricted_dir"]
+        else None
+    )
     vectors = VectorCache(cache / "vectors", EmbeddingProgress())
     store = Store(given["output"])
     for line in dict.fromkeys(line for scene in scenes for line in scene.notices):
         tell(line)
+    for scene in {scene.corpus.name: scene for scene in scenes}.values():
+        for notice in scene.corpus.notices:
+            tell(f"{scene.corpus.name}: {notice}")
     if given["dry_run"]:
         from v2t_bench.cli.dry_run import print_plan
 
         print_plan(scenes, store, vectors)
         return
     with store.lock():
-        for scene in {scene.corpus.name: scene for scene in scenes}.values():
-            for notice in scene.corpus.notices:
-                tell(f"{scene.corpus.name}: {notice}")
         harness = Harness(
             registry=registry,
             context=context,

@@ -14,6 +14,7 @@ from v2t_bench.corpora.own_texts import TEXTS, open_own_texts
 from v2t_bench.corpora.records import Corpus
 from v2t_bench.corpora.sources import Sources
 from v2t_bench.errors import BadParameter, UnknownComponent
+from v2t_bench.lines import check_encodable, expanded
 
 DEMO, ALL = "demo", "all"
 MIMIC = "mimic:"
@@ -55,6 +56,7 @@ def open_corpora(
         ServiceFailed: a server does not deliver it.
     """
     spelling = spelling.strip()
+    check_encodable(spelling, "the name of the dataset")
     if spelling == DEMO or spelling in DEMO_NAMES:
         names = DEMO_NAMES if spelling == DEMO else (spelling,)
         if with_training:
@@ -78,15 +80,15 @@ def open_corpora(
         file = spelling.removeprefix(MIMIC)
         if not file:
             raise BadParameter(f"{spelling!r} names no file; expected {MIMIC}<NOTEEVENTS.csv>")
-        return (read_mimic(Path(file).expanduser()),)
+        return (read_mimic(expanded(file)),)
     raise UnknownComponent(_unknown(spelling))
 
 
 def _unknown(spelling: str) -> str:
     """Return what to tell someone who spelled a collection so."""
-    if spelling and Path(spelling).expanduser().is_dir():
+    if spelling and Path(spelling).is_dir():
         near = [f"{BEIR}{spelling}"]
-    elif spelling and Path(spelling).expanduser().is_file():
+    elif spelling and Path(spelling).is_file():
         near = [f"{TEXTS}:{spelling}"]
     else:
         start, colon, rest = spelling.partition(":")

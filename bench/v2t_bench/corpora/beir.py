@@ -43,8 +43,8 @@ def read_beir(folder: Path, *, split: str = "test", name: str | None = None) -> 
             or of the wrong type, an id stands twice, or the files do not fit together.
         EmptyJudgements: no query has a grade above 0.
     """
-    folder_name = folder.resolve().name
     corpus_path = _present(folder, "corpus.jsonl")
+    folder_name = folder.resolve().name
     queries_path = _present(folder, "queries.jsonl")
     qrels_path = _qrels_path(folder, split)
     notices: list[str] = []
@@ -56,6 +56,8 @@ def read_beir(folder: Path, *, split: str = "test", name: str | None = None) -> 
     )
     if not documents:
         raise BadInput(f"{corpus_path}: holds no documents; expected one JSON object a line")
+    if about.n_blank == len(documents):
+        raise BadInput(f"{corpus_path}: every document is blank; expected some with text")
     check_fit(judgements, about.found, qrels_path, notices)
     judged = only_judged(queries, judgements, f"split {split}", notices)
     return Corpus(
@@ -105,7 +107,7 @@ def _texts_by_id(
         title = text_field(record, "title", place, optional=True) if what == "document" else ""
         document = Document(key, title, text_field(record, "text", place))
         if about is not None:
-            about.note(document, record.get("metadata"))
+            about.note(document, record.get("metadata"), place)
         yield key, document
     refuse_twins(what, hashes, ((key, place) for key, place, _ in _records(path)))
 

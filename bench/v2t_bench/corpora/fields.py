@@ -33,16 +33,22 @@ class About:
     labels: dict[str, str] = field(default_factory=dict)
     n_blank: int = 0
 
-    def note(self, document: Document, metadata: object) -> None:
-        """Take note of one document."""
+    def note(self, document: Document, metadata: object, place: str) -> None:
+        """Take note of one document.
+
+        Raises:
+            BadInput: naming ``place``: a name or label cannot be written as UTF-8.
+        """
         key = document.id
         if key in self.judged:
             self.found.add(key)
         self.n_blank += not document.content.strip()
         name, label = person_in(metadata), label_in(metadata)
         if name is not None:
+            check_encodable(f"{name.first} {name.last}", f"{place}: the name of a person")
             self.names[key] = name
         if label is not None:
+            check_encodable(label, f"{place}: the label")
             self.labels[key] = label
 
     def notices(self) -> list[str]:

@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import csv
+import re
 from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
 
 from v2t_bench.errors import BadInput, EmptyJudgements
 from v2t_bench.lines import read_lines
 
+MAX_GRADE = 10_000
+"""Grades are small numbers; trec_eval holds them in a C integer and adds them up."""
+
+_WHOLE = re.compile(r"[+-]?[0-9]{1,30}")
 HEADER = ("query-id", "corpus-id", "score")
 
 Judgements = dict[str, dict[str, int]]
@@ -85,12 +90,12 @@ def _unquoted(line: str, place: str) -> list[str]:
 
 def _grade(text: str, place: str) -> int:
     """Return the grade a column holds."""
-    try:
-        return int(text)
-    except ValueError as error:
-        raise BadInput(
-            f"{place}: grade {text[:40]!r} is not an integer; expected 0, 1 ..."
-        ) from error
+    if not _WHOLE.fullmatch(text.strip()):
+        raise BadInput(f"{place}: grade {text[:40]!r} is not an integer; expected 0, 1 ...")
+    grade = int(text)
+    if abs(grade) > MAX_GRADE:
+        raise BadInput(f"{place}: grade {text[:40]} is beyond {MAX_GRADE}; expected 0, 1 ...")
+    return grade
 
 
 def check_fit(

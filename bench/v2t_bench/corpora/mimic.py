@@ -27,6 +27,8 @@ A token of a note has three to four characters. Two million whole notes are 4 GB
 READ_CHARACTERS = 2 * KEPT_CHARACTERS
 # A cut note ends with a whole word, unless its last one is longer than this.
 LONGEST_WORD = 100
+# Three marks on either side of 200 characters at most.
+LONGEST_PLACEHOLDER = 206
 VERSION = 1
 """Of what is made of a file; part of the hash of the corpus."""
 
@@ -100,7 +102,9 @@ def _start_of(text: str) -> str:
         return text.rstrip()
     start = text[:READ_CHARACTERS]
     opened = start.rfind("[**")
-    return start[:opened] if opened > start.rfind("**]") else start
+    # What is longer is no placeholder, and its mark is left out by itself.
+    half = start.rfind("**]") < opened and len(start) - opened < LONGEST_PLACEHOLDER
+    return start[:opened] if half else start
 
 
 def _cut(text: str) -> str:

@@ -21,6 +21,7 @@ from v2t_bench.corpora.records import Corpus
 from v2t_bench.corpora.sources import Sources
 from v2t_bench.corpora.stand_ins import ACI_BENCH, MTSAMPLES, named_by_content
 from v2t_bench.errors import BadInput, UnknownComponent
+from v2t_bench.lines import expanded
 
 BEIR = "beir:"
 NQ, MSMARCO, ALL_OF_BEIR, MIMIC = "nq", "msmarco", "beir", "mimic"
@@ -67,7 +68,7 @@ def open_beir(what: str, sources: Sources) -> tuple[Corpus, ...]:
         BadInput: it is missing and may not be fetched, or a file of it cannot be used.
         ServiceFailed: the server does not deliver it.
     """
-    folder = Path(what).expanduser()
+    folder = expanded(what)
     collections = catalogue.named(what)
     if collections:
         passed_over = _shadowed(what, folder, collections, sources)

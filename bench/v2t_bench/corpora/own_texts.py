@@ -21,7 +21,7 @@ from v2t_bench.corpora.fields import About, id_hash, label_in, person_in, read_i
 from v2t_bench.corpora.judgements import Judgements, check_fit, only_judged, read_judgements
 from v2t_bench.corpora.records import Corpus, Document, PackedDocuments
 from v2t_bench.errors import BadInput, BadParameter, BadSpelling
-from v2t_bench.lines import parse_record, read_lines, text_field
+from v2t_bench.lines import expanded, parse_record, read_lines, text_field
 from v2t_bench.spelling import Spelling, parse
 from v2t_bench.training_text import COMPRESSED, PLAIN, RECORDS
 
@@ -67,7 +67,7 @@ def open_own_texts(spelling: str) -> Corpus:
             f"{spelling!r} has no {missing[0]}; give queries and judgements, or neither to have "
             "each text found by what follows its first piece"
         )
-    files = {name: Path(str(value)).expanduser() for name, value in paths.items()}
+    files = {name: expanded(str(value)) for name, value in paths.items()}
     return read_own_texts(files[TEXTS], files.get("queries"), files.get("judgements"))
 
 
@@ -148,7 +148,7 @@ class _Reading:
         for place, key, record in self._records():
             title = text_field(record, "title", place, optional=True)
             document = Document(key, title, text_field(record, "text", place))
-            self._note(document, record)
+            self._note(document, record, place)
             hashes.append(id_hash(key))
             yield document
         refuse_twins("text", hashes, ((key, place) for place, key, _ in self._records()))
@@ -168,10 +168,10 @@ class _Reading:
                 key = read_id(record, place, ("_id", "id")) if named else str(number)
                 yield place, key, record
 
-    def _note(self, document: Document, record: Mapping[str, Any]) -> None:
+    def _note(self, document: Document, record: Mapping[str, Any], place: str) -> None:
         metadata = record.get("metadata")
         told = {**(metadata if isinstance(metadata, dict) else {}), **record}
-        self.about.note(document, told)
+        self.about.note(document, told, place)
         self.n_odd_labels += told.get("label") is not None and label_in(told) is None
         parts = (told.get("first_name"), told.get("last_name"))
         self.n_odd_names += parts != (None, None) and person_in(told) is None
