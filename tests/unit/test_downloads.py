@@ -182,8 +182,44 @@ def test_a_server_that_is_busy_is_asked_again(
 def test_a_server_that_is_not_there_is_told_with_what_to_do(tmp_path: Path) -> None:
     with mirroring({}) as gone:
         url = f"{gone.address}/big.zip"
-    with pytest.raises(ServiceFailed, match=r"the connection failed .*tried 3 times.*run the same"):
+    said = r"the connection failed \(Failed to .*\) \(tried 3 times.*run the same"
+    with pytest.raises(ServiceFailed, match=said) as caught:
         download(url, tmp_path / "big.zip", md5=MD5, tell=print, patience=HASTE)
+    assert "Max retries" not in str(caught.value)
+
+
+def test_a_host_that_has_no_address_is_told_in_few_words(tmp_path: Path) -> None:
+    with pytest.raises(ServiceFailed, match=r"failed \(Failed to resolve 'no\.invalid' \(\["):
+        download(
+            "https://no.invalid/big.zip", tmp_path / "big.zip", md5=MD5, tell=print,
+            patience=Patience(timeout_s=5, tries=1),
+        )  # fmt: skip
+
+
+def test_a_proxy_that_is_not_there_is_told_as_one(
+    mirror: Mirror, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with mirroring({}) as gone:
+        monkeypatch.setenv("http_proxy", gone.address)
+    for name in ("no_proxy", "NO_PROXY"):
+        monkeypatch.delenv(name, raising=False)
+    with pytest.raises(ServiceFailed, match=r"the proxy failed \(Failed to establish"):
+        fetch(mirror, tmp_path, [])
+
+
+def test_a_password_in_an_address_is_used_and_shown_nowhere(
+    mirror: Mirror, tmp_path: Path, told: list[str]
+) -> None:
+    url = mirror.address.replace("//", "//me:secret@") + "/big.zip"
+    mirror.cut_after = [16 * CHUNK, 0, 0]
+    with pytest.raises(ServiceFailed, match=r"http://\*\*\*@.*/big\.zip: the conn") as caught:
+        download(url, tmp_path / "big.zip", md5=MD5, tell=told.append, patience=HASTE)
+    kept = (tmp_path / "big.zip.partial.json").read_text()
+    assert told
+    assert not [text for text in (*told, str(caught.value), kept) if "secret" in text]
+    download(url, tmp_path / "big.zip", md5=MD5, tell=told.append, patience=HASTE)
+    assert (tmp_path / "big.zip").read_bytes() == CONTENT
+    assert mirror.asked[-1] == ("big.zip", f"bytes={16 * CHUNK}-")
 
 
 def test_a_server_that_says_nothing_is_told(

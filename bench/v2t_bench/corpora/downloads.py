@@ -8,6 +8,7 @@ broken download is taken for a whole one the next time; and importing it takes t
 from __future__ import annotations
 
 import json
+import re
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
@@ -28,6 +29,9 @@ CHUNK_BYTES = 2**16
 SECONDS_BETWEEN_LINES = 5.0
 RETRIED = frozenset({408, 425, 429, 500, 502, 503, 504})
 LONGEST_WAIT_S = 60.0
+
+_LOGIN = re.compile(r"//[^/?#\s]*@")
+_WHICH_CONNECTION = re.compile(r"^(<[^>]*>|\w+\(host=.*?\)): ")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -100,6 +104,7 @@ class _Download:
 
     def __init__(self, url: str, target: Path, md5: str, tell: Tell, patience: Patience) -> None:
         self.url = url
+        self.shown = without_login(url)
         self.target = target
         self.md5 = md5
         self.tell = tell
@@ -114,7 +119,7 @@ class _Download:
         self._fetch()
         found = digest(self.partial, "md5") if self.md5 else ""
         if found != self.md5 and resumed:
-            self.tell(f"{self.url}: has another md5 after resuming, so it is fetched anew")
+            self.tell(f"{self.shown}: has another md5 after resuming, so it is fetched anew")
             self._forget()
             self._fetch()
             found = digest(self.partial, "md5")
@@ -122,7 +127,7 @@ class _Download:
             n_bytes = self.have
             self._forget()
             raise ServiceFailed(
-                f"{self.url}: what came has md5 {found} ({n_bytes} bytes); expected {self.md5}; "
+                f"{self.shown}: what came has md5 {found} ({n_bytes} bytes); expected {self.md5}; "
                 "it was removed: try again, or name another mirror"
             )
         self.partial.replace(self.target)
@@ -148,12 +153,12 @@ class _Download:
                 failures = 1 if self.have > before else failures + 1
                 if failures >= self.patience.tries:
                     raise ServiceFailed(
-                        f"{self.url}: {trouble} (tried {failures} times, {self.have} bytes are "
+                        f"{self.shown}: {trouble} (tried {failures} times, {self.have} bytes are "
                         f"here); check the connection and run the same command again: it goes on "
                         "where it stopped"
                     ) from trouble
                 wait = trouble.wait_s or self.patience.wait_s * 2 ** (failures - 1)
-                self.tell(f"{self.url}: {trouble}; trying again in {wait:.0f} s")
+                self.tell(f"{self.shown}: {trouble}; trying again in {wait:.0f} s")
                 time.sleep(min(wait, LONGEST_WAIT_S))
             else:
                 return
@@ -178,29 +183,30 @@ class _Download:
             raise _TryAgain(f"no answer within {self.patience.timeout_s:g} s") from error
         except requests.exceptions.SSLError as error:
             raise ServiceFailed(
-                f"{self.url}: the server's certificate is not trusted ({_brief(error)})"
+                f"{self.shown}: the server's certificate is not trusted ({_brief(error)})"
             ) from error
         except (requests.exceptions.ConnectionError, requests.exceptions.ChunkedEncodingError) as e:
-            raise _TryAgain(f"the connection failed ({_brief(e)})") from e
+            what = "proxy" if isinstance(e, requests.exceptions.ProxyError) else "connection"
+            raise _TryAgain(f"the {what} failed ({_brief(e)})") from e
         except requests.exceptions.RequestException as error:
             raise ServiceFailed(
-                f"{self.url}: cannot be asked for ({_brief(error)}); expected an http address"
+                f"{self.shown}: cannot be asked for ({_brief(error)}); expected an http address"
             ) from error
 
     def _known(self) -> _Source:
         """Return what the bytes here are the beginning of; they are dropped if nobody knows."""
         try:
             known = _Source(**json.loads(self.about.read_text(encoding="utf-8")))
-        except (OSError, ValueError, TypeError):
+        except (OSError, ValueError, TypeError, RecursionError):
             known = _Source("")
-        if known.url == self.url:
+        if known.url == self.shown:
             return known
         # Another mirror tells another ETag of the same file: the checksum will tell.
-        same_file = known.url.rpartition("/")[2] == self.url.rpartition("/")[2]
+        same_file = known.url.rpartition("/")[2] == self.shown.rpartition("/")[2]
         if self.md5 and known.total and same_file:
-            return _Source(self.url, total=known.total)
+            return _Source(self.shown, total=known.total)
         self._forget()
-        return _Source(self.url)
+        return _Source(self.shown)
 
     def _take(self, response: Response, known: _Source) -> None:
         """Append what the server sends, or start over where it sends the whole."""
@@ -209,20 +215,22 @@ class _Download:
         if response.status_code == 416:
             self._forget()
             raise _TryAgain("the server has another file than the one begun")
-        _check_status(response, self.url)
+        _check_status(response, self.shown)
         start, total = _extent(response)
         if self.have and start != self.have:
-            self.tell(f"{self.url}: the server sends it from its start, so it is fetched anew")
+            self.tell(f"{self.shown}: the server sends it from its start, so it is fetched anew")
             self._forget()
         elif known.total and total != known.total:
             self._forget()
             raise _TryAgain("the server has another file than the one begun")
         if start != self.have:
-            raise ServiceFailed(f"{self.url}: sent from byte {start}; expected from {self.have}")
+            raise ServiceFailed(f"{self.shown}: sent from byte {start}; expected from {self.have}")
         if total:
-            check_space(self.target.parent, total - self.have, self.url)
+            check_space(self.target.parent, total - self.have, self.shown)
         headers = response.headers
-        source = _Source(self.url, headers.get("ETag", ""), headers.get("Last-Modified", ""), total)
+        source = _Source(
+            self.shown, headers.get("ETag", ""), headers.get("Last-Modified", ""), total
+        )
         self.about.write_text(json.dumps(asdict(source)), encoding="utf-8")
         with self.partial.open("ab") as file:
             for chunk in response.iter_content(CHUNK_BYTES):
@@ -264,6 +272,21 @@ def _extent(response: Response) -> tuple[int, int]:
     return int(start) if start.isdigit() else -1, int(total) if total.isdigit() else 0
 
 
+def without_login(url: str) -> str:
+    """Return an address as it may be shown: without a name and a password in it."""
+    return _LOGIN.sub("//***@", url)
+
+
 def _brief(error: BaseException) -> str:
-    """Return what a library says at such length, cut."""
-    return " ".join(str(error).split())[:200]
+    """Return the innermost reason of what a library says at such length, cut."""
+    inner = _reason(error)
+    said = _WHICH_CONNECTION.sub("", " ".join(str(inner).split())) or type(inner).__name__
+    return without_login(said)[:200]
+
+
+def _reason(error: BaseException) -> BaseException:
+    """Return the error that the others are wrapped around."""
+    inner = getattr(error, "reason", None) or next(
+        (one for one in error.args if isinstance(one, BaseException)), None
+    )
+    return _reason(inner) if isinstance(inner, BaseException) else error
