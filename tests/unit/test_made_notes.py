@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import gzip
+import os
 import re
 from datetime import datetime
 from itertools import pairwise
@@ -156,6 +157,7 @@ def test_what_cannot_be_written_is_told_in_one_line(tmp_path: Path) -> None:
         (tmp_path / "n.txt", 1, BadParameter, "end it in .csv or .csv.gz"),
         (tmp_path / "n.csv", 0, BadParameter, "n_notes=0 makes no note"),
         (tmp_path / "none" / "n.csv", 1, BadInput, "cannot be written"),
+        (Path(os.fsdecode(bytes(tmp_path) + b"/n\xff.csv")), 1, BadParameter, "is not in UTF-8"),
     ):
         with pytest.raises(kind, match=expected) as caught:
             make_noteevents(file, n_notes=n_notes, seed=0)

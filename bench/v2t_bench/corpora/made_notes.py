@@ -90,13 +90,18 @@ def make_noteevents(path: Path, *, n_notes: int, seed: int) -> None:
     The same numbers write the same bytes. The file appears under its name when it is whole.
 
     Raises:
-        BadParameter: ``n_notes`` is below 1, or the name has another ending.
+        BadParameter: ``n_notes`` is below 1, or the name has another ending or is not in
+            UTF-8.
         BadInput: the file is there already, or cannot be written.
     """
     if n_notes < 1:
         raise BadParameter(f"n_notes={n_notes} makes no note; give 1 or more")
     if not path.name.endswith((".csv", ".csv.gz")):
         raise BadParameter(f"{path.name!r} does not say what to write; end it in .csv or .csv.gz")
+    try:
+        str(path).encode()
+    except UnicodeEncodeError as error:
+        raise BadParameter(f"{str(path)!a} is not in UTF-8; choose another name") from error
     if path.exists():
         raise BadInput(f"{path}: is there already; choose another name or remove it")
     partial = path.with_name(f".{path.name}.partial")
