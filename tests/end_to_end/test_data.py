@@ -78,12 +78,89 @@ def test_damage_is_found_by_file_and_fails(mirror: Mirror, invoke: Invoke, data_
 
 
 def test_what_is_not_here_or_was_never_recorded_is_told(invoke: Invoke, data_dir: Path) -> None:
+    data_dir.mkdir()
     done = invoke("data", "verify", "fiqa")
     assert (done.status, done.out) == (0, "beir:fiqa: not here\n")
     folder = data_dir / "beir" / "fiqa"
     folder.mkdir(parents=True)
     done = invoke("data", "verify", "fiqa")
     assert done.out == "beir:fiqa: here; nothing was recorded to compare it with\n"
+
+
+def test_a_data_folder_that_does_not_exist_is_told(invoke: Invoke, tmp_path: Path) -> None:
+    nowhere = tmp_path / "nowhere"
+    refused(invoke("data", "verify", "--data-dir", nowhere), f"{nowhere}: there is no such folder")
+    done = invoke("data", "list", "--json", "--data-dir", nowhere)
+    assert (done.status, len(done.err.splitlines())) == (0, 1)
+    assert done.err.startswith(f"{nowhere}: there is no such folder")
+    assert json.loads(done.out)["data_dir"] == str(nowhere)
+    assert not nowhere.exists()
+
+
+def test_all_of_beir_is_verified_by_its_name(mirror: Mirror, invoke: Invoke) -> None:
+    invoke("data", "get", "scifact")
+    done = invoke("data", "verify", "beir")
+    assert done.status == 0
+    lines = done.out.splitlines()
+    # Fifteen collections, one of them twelve forums.
+    assert len(lines) == 26
+    assert "beir:scifact: as it was unpacked" in lines
+    assert "beir:fiqa: not here" in lines
+
+
+@pytest.mark.parametrize("number", range(4))
+def test_a_record_that_cannot_be_read_is_damage_and_the_others_are_verified(
+    mirror: Mirror, invoke: Invoke, data_dir: Path, number: int
+) -> None:
+    invoke("data", "get", "msmarco-dl19", "scifact")
+    manifest = data_dir / "beir" / "msmarco" / "manifest.json"
+    name = ["a\ud800b", "x" * 5000, "", ""][number]
+    text = json.dumps({"files": {name: {"bytes": 1, "sha256": "0"}}}) if name else "[" * 200_000
+    manifest.unlink()
+    if number == 3:
+        manifest.symlink_to("manifest.json")
+    else:
+        manifest.write_text(text)
+    done = invoke("data", "verify", "msmarco", "scifact")
+    assert done.status == 1, done.err
+    assert done.out.startswith("beir:msmarco: damaged\n")
+    assert done.out.endswith("beir:scifact: as it was unpacked\n")
+
+
+@pytest.mark.parametrize("text", ["[" * 200_000, "[1, null]", "[[]]", "3"])
+def test_terms_are_shown_where_it_cannot_be_read_whether_they_were(
+    mirror: Mirror, invoke: Invoke, data_dir: Path, text: str
+) -> None:
+    data_dir.mkdir()
+    (data_dir / "terms-shown.json").write_text(text)
+    done = invoke("data", "get", "scifact")
+    assert (done.status, "terms: BEIR distributes" in done.err) == (0, True)
+
+
+@pytest.mark.parametrize(
+    "url",
+    ["nowhere", "ftp://me:secret@127.0.0.1", "http://", "http://a b", "http://me:secret@h:port"],
+)
+def test_a_mirror_that_is_no_http_address_is_refused_before_anything_is_done(
+    invoke: Invoke, data_dir: Path, monkeypatch: pytest.MonkeyPatch, url: str
+) -> None:
+    monkeypatch.setenv("V2T_BENCH_BEIR_URL", url)
+    for name in ("scifact", "nq", "beir"):
+        done = invoke("data", "get", name)
+        refused(done, "V2T_BENCH_BEIR_URL=", "is no http address")
+        assert len(done.err.splitlines()) == 1
+        assert "secret" not in done.err
+    assert not data_dir.exists()
+
+
+def test_a_password_of_a_mirror_is_not_printed(
+    mirror: Mirror, invoke: Invoke, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("V2T_BENCH_BEIR_URL", mirror.address.replace("//", "//me:secret@"))
+    done = invoke("data", "get", "scifact")
+    assert done.status == 0, done.err
+    assert "fetching http://***@127.0.0.1" in done.err
+    assert "secret" not in done.err
 
 
 def test_a_wrong_checksum_is_told_in_one_line(mirror: Mirror, invoke: Invoke) -> None:

@@ -15,7 +15,7 @@ import pytest
 
 from archive_server import Mirror, mirroring
 from beir_archive import beir_files, offer, zipped
-from v2t_bench.corpora import open_corpora
+from v2t_bench.corpora import beir_folders, open_corpora
 from v2t_bench.corpora.catalogue import PUBLIC
 from v2t_bench.corpora.records import Corpus
 from v2t_bench.corpora.sources import Sources
@@ -406,3 +406,18 @@ def test_what_was_recorded_when_unpacking_is_the_sha256_of_the_files(
     assert set(manifest["files"]) == {
         "corpus.jsonl", "queries.jsonl", "qrels/test.tsv", "qrels/train.tsv",
     }  # fmt: skip
+
+
+def test_an_empty_mirror_is_the_default(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("V2T_BENCH_BEIR_URL", "")
+    assert beir_folders.mirror() == beir_folders.DEFAULT_URL
+
+
+def test_a_collection_is_opened_from_no_mirror_that_is_no_http_address(
+    sources: Sources, told: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("V2T_BENCH_BEIR_URL", "file:///srv/beir")
+    with pytest.raises(BadInput, match="is no http address"):
+        open_corpora("beir:scifact", sources)
+    assert told == []
+    assert not sources.data_dir.exists()

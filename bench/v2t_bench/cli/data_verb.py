@@ -63,6 +63,8 @@ def list_(data_dir: Path | None, offline: bool, as_json: bool) -> None:
     from v2t_bench.corpora.inventory import inventory
 
     sources = make_sources(data_dir, offline=offline)
+    if not sources.data_dir.is_dir():
+        tell(f"{sources.data_dir}: there is no such folder; v2t-bench data get makes it")
     lines = inventory(sources.data_dir)
     if as_json:
         told = {"data_dir": str(sources.data_dir), "collections": lines}
@@ -104,7 +106,8 @@ def get(names: tuple[str, ...], data_dir: Path | None, offline: bool) -> None:
 def verify(names: tuple[str, ...], data_dir: Path | None, offline: bool) -> None:
     """Compare collections with the checksums recorded when they were unpacked.
 
-    Without NAME, everything that is here. The exit status is 1 if anything is damaged.
+    NAME is as in get; without it, everything that is here. The exit status is 1 if anything is
+    damaged.
     """
     from v2t_bench.corpora.inventory import verdicts
 

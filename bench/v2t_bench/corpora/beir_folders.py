@@ -9,7 +9,7 @@ from pathlib import Path
 from v2t_bench.corpora.archives import damage, unpack
 from v2t_bench.corpora.catalogue import DISCLAIMER, Archive, Collection
 from v2t_bench.corpora.disk import digest, megabytes, writing
-from v2t_bench.corpora.downloads import Patience, download
+from v2t_bench.corpora.downloads import Patience, download, without_login
 from v2t_bench.corpora.sources import Sources
 from v2t_bench.errors import BadInput
 
@@ -36,7 +36,8 @@ def obtain(collection: Collection, sources: Sources, patience: Patience | None =
     An archive that already lies beside the folder is unpacked instead of being fetched.
 
     Raises:
-        BadInput: it is missing and may not be fetched: offline, or its owner's to give.
+        BadInput: it is missing and may not be fetched: offline, or its owner's to give; or the
+            mirror that was named is no address.
         ServiceFailed: the server does not deliver it.
         CorruptArtifact: the archive is damaged.
     """
@@ -56,6 +57,8 @@ def obtain(collection: Collection, sources: Sources, patience: Patience | None =
             f"{folder}: there is no such folder, nor {packed}, and fetching is off; where there "
             f"is a network, run: v2t-bench data get beir:{collection.name}"
         )
+    if not packed.is_file():
+        mirror()  # refused before anything is made
     from filelock import FileLock
 
     with writing(packed):
@@ -64,6 +67,29 @@ def obtain(collection: Collection, sources: Sources, patience: Patience | None =
             if not folder.is_dir():  # another process may have been faster
                 _fetch_and_unpack(packed, collection, archive, sources, patience)
     return folder
+
+
+def mirror() -> str:
+    """Return the address of the folder that holds BEIR's archives.
+
+    Raises:
+        BadInput: the environment names something else than an http address.
+    """
+    import requests
+
+    url = os.environ.get(URL_VARIABLE, "").strip().rstrip("/") or DEFAULT_URL
+    try:
+        if not url.lower().startswith(("http://", "https://")):
+            raise ValueError("it begins with neither http:// nor https://")
+        requests.Request("GET", url).prepare()
+    except ValueError as error:
+        # What is wrong may lie in a password, so nothing before its end is shown.
+        shown = f"...@{url.rpartition('@')[2]}" if "@" in url else url
+        raise BadInput(
+            f"{URL_VARIABLE}={shown!a}: is no http address; name a mirror such as {DEFAULT_URL}, "
+            "or unset it"
+        ) from error
+    return url
 
 
 def _fetch_and_unpack(
@@ -79,9 +105,9 @@ def _fetch_and_unpack(
         _check_given(packed, archive)
     else:
         tell_terms(collection, sources)
-        url = f"{os.environ.get(URL_VARIABLE, DEFAULT_URL).rstrip('/')}/{archive.name}"
+        url = f"{mirror()}/{archive.name}"
         size = f" ({megabytes(archive.n_bytes)})" if archive.n_bytes else ""
-        sources.tell(f"fetching {url}{size}")
+        sources.tell(f"fetching {without_login(url)}{size}")
         download(url, packed, md5=archive.md5, tell=sources.tell, patience=patience)
     top = recorded_folder(collection, sources.data_dir)
     if not top.is_dir():
@@ -125,8 +151,9 @@ def tell_terms(collection: Collection, sources: Sources) -> None:
     marker = sources.data_dir / TERMS_SHOWN
     try:
         shown = set(json.loads(marker.read_text(encoding="utf-8")))
-    except (OSError, ValueError, TypeError):
+    except (OSError, ValueError, TypeError, RecursionError):
         shown = set()
+    shown = {line for line in shown if isinstance(line, str)}
     new = [line for line in (DISCLAIMER, collection.terms) if line and line not in shown]
     if not new:
         return

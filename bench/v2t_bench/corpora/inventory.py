@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Container, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -33,6 +33,7 @@ def fetches(name: str) -> list[Fetch]:
 
     Raises:
         UnknownComponent: nothing is called so, or it is not to be fetched.
+        BadInput: the mirror of BEIR that was named is no address.
     """
     if name in hub_texts.TEXTS:
         texts = hub_texts.TEXTS[name]
@@ -40,6 +41,8 @@ def fetches(name: str) -> list[Fetch]:
     if name == "beir":
         return [one for public in catalogue.PUBLIC for one in fetches(f"{BEIR}{public}")]
     collections = catalogue.named(name.removeprefix(BEIR))
+    if any(one.archive for one in collections):
+        beir_folders.mirror()
     if not collections:
         if name in ("mimic", "demo"):
             why = {
@@ -72,6 +75,7 @@ def verdicts(names: Sequence[str], sources: Sources) -> Iterator[Verdict]:
 
     Raises:
         UnknownComponent: nothing is called so.
+        BadInput: there is no data folder.
     """
     by_name: dict[str, Callable[[], Verdict]] = {}
     for one in catalogue.COLLECTIONS.values():
@@ -83,17 +87,29 @@ def verdicts(names: Sequence[str], sources: Sources) -> Iterator[Verdict]:
     for notes in stand_ins.CLINICAL:
         if stand_ins.is_here(notes, sources.data_dir):
             by_name[notes.name] = partial(_notes_verdict, notes, sources.data_dir)
-    wanted: list[str] = []
-    for name in names:
-        known = name if name in by_name else f"{BEIR}{name.removeprefix(BEIR)}"
-        group = [f"{BEIR}{one.name}" for one in catalogue.named(name.removeprefix(BEIR))]
-        if known not in by_name and not group:
-            raise UnknownComponent(unknown_collection(name.removeprefix(BEIR)))
-        wanted += [known] if known in by_name else group
+    wanted = _wanted(names, by_name)
+    if not sources.data_dir.is_dir():
+        raise BadInput(
+            f"{sources.data_dir}: there is no such folder, so there is nothing to verify; name "
+            "another with --data-dir, or fetch a collection with v2t-bench data get"
+        )
     for name in wanted or list(by_name):
         verdict = by_name[name]()
         if wanted or verdict.text != NOT_HERE:
             yield verdict
+
+
+def _wanted(names: Sequence[str], verifiable: Container[str]) -> list[str]:
+    """Return the names of the collections that ``names`` stand for."""
+    wanted: list[str] = []
+    for name in names:
+        known = name if name in verifiable else f"{BEIR}{name.removeprefix(BEIR)}"
+        members = catalogue.PUBLIC if name == "beir" else (name.removeprefix(BEIR),)
+        group = [f"{BEIR}{one.name}" for member in members for one in catalogue.named(member)]
+        if known not in verifiable and not group:
+            raise UnknownComponent(unknown_collection(name.removeprefix(BEIR)))
+        wanted += [known] if known in verifiable else group
+    return wanted
 
 
 def _stand_ins() -> list[StandIn]:
