@@ -201,7 +201,7 @@ def test_every_collection_is_listed_with_what_it_takes(invoke: Invoke) -> None:
     # The row of the table in BEIR's README, and the size that ir_datasets records.
     assert lines["beir:msmarco"]["queries"] == 6980
     assert lines["beir:msmarco"]["split"] == "dev"
-    assert lines["beir:msmarco"]["bytes to fetch"] == 1_082_258_632
+    assert lines["beir:msmarco"]["bytes_to_fetch"] == 1_082_258_632
     assert {"nq", "msmarco", "nq-25k", "msmarco-dl19-dl20-30k", "beir:cqadupstack/tex"} < set(lines)
     assert all(line["licence"] for line in lines.values())
     printed = invoke("data", "list")

@@ -74,7 +74,7 @@ def list_(data_dir: Path | None, offline: bool, as_json: bool) -> None:
 
     table = Table(title=str(sources.data_dir), title_justify="left", header_style="bold")
     for column in lines[0]:
-        table.add_column(column, overflow="fold")
+        table.add_column(column.replace("_", " "), overflow="fold")
     for line in lines:
         table.add_row(*map(_cell, line.values()))
     print_table(table, wrap=True)

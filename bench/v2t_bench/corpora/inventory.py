@@ -140,7 +140,7 @@ def _beir_line(one: Collection, data_dir: Path) -> dict[str, object]:
     return {
         "name": f"{BEIR}{one.name}",
         "state": state,
-        "bytes to fetch": one.archive.n_bytes if one.archive else 0,
+        "bytes_to_fetch": one.archive.n_bytes if one.archive else 0,
         "documents": one.n_documents,
         "queries": one.n_queries,
         "split": one.split,
@@ -153,7 +153,7 @@ def _hub_line(name: str, texts: hub_texts.HubTexts, data_dir: Path) -> dict[str,
     return {
         "name": name,
         "state": HERE if hub_texts.are_here(texts, data_dir) else NOT_HERE,
-        "bytes to fetch": texts.n_bytes,
+        "bytes_to_fetch": texts.n_bytes,
         "documents": texts.n_texts,
         "queries": 0,
         "split": texts.split,
@@ -166,7 +166,7 @@ def _stand_in_line(one: StandIn, data_dir: Path) -> dict[str, object]:
     return {
         "name": one.name,
         "state": HERE if stand_ins.is_here(one, data_dir) else NOT_HERE,
-        "bytes to fetch": 0,
+        "bytes_to_fetch": 0,
         "documents": one.n_documents,
         "queries": one.n_queries,
         "split": "test",
@@ -179,7 +179,7 @@ def _notes_line(one: Notes, data_dir: Path) -> dict[str, object]:
     return {
         "name": one.name,
         "state": HERE if stand_ins.is_here(one, data_dir) else NOT_HERE,
-        "bytes to fetch": 0,
+        "bytes_to_fetch": 0,
         "documents": one.n_documents,
         "queries": 0,
         "split": "all",
