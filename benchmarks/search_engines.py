@@ -108,7 +108,7 @@ def faiss_flat(world: World) -> Work:
     from v2t_bench.packed import PackedTexts
     from v2t_bench.scoring.ndcg import ndcg_at_10
 
-    faiss.omp_set_num_threads(int(os.environ["OMP_NUM_THREADS"]))
+    faiss.omp_set_num_threads(int(os.environ.get("OMP_NUM_THREADS", "1")))
     ids = PackedTexts(map(name, range(len(world.documents))))
 
     def work() -> float:
