@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
-from hashlib import blake2b
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,7 +13,7 @@ from v2t_bench.alignment.maps import AffineMap, unit
 from v2t_bench.alignment.mini_vec2vec import FEWEST as FEWEST_UNPAIRED
 from v2t_bench.alignment.mini_vec2vec import fit_mini_vec2vec
 from v2t_bench.alignment.pairs import fit_pairs
-from v2t_bench.canonical import order_by_hash
+from v2t_bench.canonical import hash64, order_by_hash
 from v2t_bench.contracts import BuildContext, Defense, Role, Space, Vectors, check_vectors
 from v2t_bench.errors import Skipped
 from v2t_bench.registry import Registry
@@ -197,15 +196,14 @@ def pair_rows(
     """
 
     def seen(text: str) -> int:
-        # Of millions of texts only a number each is kept.
-        digest = blake2b(space.normalize_text(text).encode("utf-8", "surrogatepass"), digest_size=8)
-        return int.from_bytes(digest.digest(), "little", signed=True)
+        return hash64(space.normalize_text(text))
 
-    known = np.fromiter(map(seen, texts), np.int64, count=len(texts))
+    # Of millions of texts only a number each is kept.
+    known = np.fromiter(map(seen, texts), np.uint64, count=len(texts))
     order = np.array(order_by_hash(ids, f"pairs {sample_seed}"), np.int64)
     _, firsts = np.unique(known[order], return_index=True)
     rows = order[np.sort(firsts)]
-    taken = np.array([seen(text) for text in attacked], np.int64)
+    taken = np.array([seen(text) for text in attacked], np.uint64)
     return rows[~np.isin(known[rows], taken)]
 
 

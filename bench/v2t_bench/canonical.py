@@ -39,6 +39,12 @@ def hash_texts(texts: Iterable[str]) -> str:
     return digest.hexdigest()
 
 
+def hash64(text: str) -> int:
+    """Return 64 bits (BLAKE2b) that are the same for equal texts, and hardly ever for others."""
+    digest = hashlib.blake2b(text.encode("utf-8", "surrogatepass"), digest_size=8).digest()
+    return int.from_bytes(digest, "little")
+
+
 def order_by_hash(names: Sequence[str], purpose: str) -> list[int]:
     """Return the positions of ``names`` in an order that only they and ``purpose`` decide."""
     order: list[int] = order_by_digest(names, f"{purpose} ").tolist()
@@ -61,10 +67,10 @@ def order_by_digest(names: Iterable[str], start: str) -> NDArray[np.int64]:
     return order
 
 
-def hash_file(path: Path) -> str:
-    """Return the sha256 of a file's bytes."""
+def hash_file(path: Path, kind: str = "sha256") -> str:
+    """Return the checksum of a file's bytes, in hex."""
     with path.open("rb") as stream:
-        return hashlib.file_digest(stream, "sha256").hexdigest()
+        return hashlib.file_digest(stream, kind).hexdigest()
 
 
 @contextmanager

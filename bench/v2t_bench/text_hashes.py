@@ -21,12 +21,12 @@ import re
 from array import array
 from collections.abc import Iterable
 from dataclasses import dataclass
-from hashlib import blake2b
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
+from v2t_bench.canonical import hash64
 from v2t_bench.errors import BadInput, CorruptArtifact
 
 FILE = "ngrams.safetensors"
@@ -87,8 +87,7 @@ def words(text: str) -> list[str]:
 
 def text_hash(spelled: list[str]) -> int:
     """Return the hash of a whole text, or of a run, given as its words."""
-    digest = blake2b(" ".join(spelled).encode(), digest_size=8).digest()
-    return int.from_bytes(digest, "little")
+    return hash64(" ".join(spelled))
 
 
 def sampled_runs(spelled: list[str], one_in: int = ONE_IN) -> set[int]:

@@ -94,8 +94,9 @@ class VectorCache:
         embed = partial(embed_fast, embedder) if fast else embedder.embed
         n, dim = len(texts), embedder.dim
         shards = self._shards(embedder, texts, role, fast=fast)
-        if shards is not None and n > MAPPED_ROWS:
-            joined = shards.joined(n, dim)
+        mapped = shards if n > MAPPED_ROWS else None
+        if mapped is not None:
+            joined = mapped.joined(n, dim)
             if joined is not None:
                 return joined
         kept: list[Vectors] = []
@@ -110,10 +111,10 @@ class VectorCache:
                     shards.write(start, vectors)
                 if self.progress is not None:
                     self.progress(start + len(part), n)
-            if shards is None or n <= MAPPED_ROWS:
+            if mapped is None:
                 kept.append(vectors)
-        if shards is not None and n > MAPPED_ROWS:
-            return shards.join(n, dim)
+        if mapped is not None:
+            return mapped.join(n, dim)
         return np.concatenate(kept) if kept else np.empty((0, dim), np.float32)
 
     def missing(self, embedder: Embedder, texts: Sequence[str], role: Role) -> int:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from v2t_bench.cli.options import tell
+from v2t_bench.cli.options import data_dir_option, tell
 
 if TYPE_CHECKING:
     from v2t_bench.corpora.sources import Sources
@@ -17,19 +17,12 @@ if TYPE_CHECKING:
 F = TypeVar("F", bound=Callable[..., Any])
 
 MAKE_NOTEEVENTS = "make-noteevents"
-ENVIRONMENT = "V2T_BENCH_DATA_DIR"
 
 
 def _places(function: F) -> F:
     """Add what says where collections are and whether they may be fetched."""
-    for option in (
-        click.option("--data-dir", envvar=ENVIRONMENT, show_envvar=True,
-                     type=click.Path(path_type=Path, file_okay=False),
-                     help="Where collections are; default: a folder in the cache folder."),
-        click.option("--offline", is_flag=True, help="Fetch nothing."),
-    ):  # fmt: skip
-        function = option(function)
-    return function
+    offline = click.option("--offline", is_flag=True, help="Fetch nothing.")
+    return offline(data_dir_option(function))
 
 
 class _Data(click.Group):

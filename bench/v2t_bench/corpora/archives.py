@@ -22,7 +22,8 @@ from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from v2t_bench.corpora.disk import check_space, digest, megabytes, writing
+from v2t_bench.canonical import hash_file
+from v2t_bench.corpora.disk import check_space, megabytes, writing
 from v2t_bench.errors import BadInput, CorruptArtifact
 
 MANIFEST = "manifest.json"
@@ -96,7 +97,7 @@ def write_manifest(folder: Path, origin: Mapping[str, object]) -> None:
     files = {
         path.relative_to(folder).as_posix(): {
             "bytes": path.stat().st_size,
-            "sha256": digest(path, "sha256"),
+            "sha256": hash_file(path),
         }
         for path in sorted(folder.rglob("*"))
         if path.is_file() and path.name != MANIFEST
@@ -149,7 +150,7 @@ def _difference(path: Path, told: Mapping[str, object]) -> str:
             return f"{path}: is missing"
         if path.stat().st_size != told["bytes"]:
             return f"{path}: has {path.stat().st_size} bytes; expected {told['bytes']}"
-        if digest(path, "sha256") != told["sha256"]:
+        if hash_file(path) != told["sha256"]:
             return f"{path}: has another sha256 than when it was unpacked"
     except OSError as error:
         shown = path if error.errno != errno.ENAMETOOLONG else f"{str(path)[:LONGEST_NAME]}..."

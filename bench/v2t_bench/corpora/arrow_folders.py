@@ -8,7 +8,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
-from v2t_bench.corpora.disk import digest, writing
+from v2t_bench.canonical import hash_file
+from v2t_bench.corpora.disk import writing
 from v2t_bench.environment import cache_folder
 from v2t_bench.errors import BadInput
 
@@ -82,7 +83,7 @@ def content_hash(folder: Path, split: str) -> str:
         files = sorted(_arrow_folder(folder, split).glob("*.arrow"))
     else:
         files = files_of(folder, split)
-    return hashlib.sha256("".join(digest(path, "sha256") for path in files).encode()).hexdigest()
+    return hashlib.sha256("".join(hash_file(path) for path in files).encode()).hexdigest()
 
 
 def _saved(folder: Path, split: str) -> Dataset:

@@ -12,7 +12,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from v2t_bench.corpora.fields import About, id_hash, read_id, refuse_twins
+from v2t_bench.canonical import hash64
+from v2t_bench.corpora.fields import About, read_id, refuse_twins
 from v2t_bench.corpora.judgements import check_fit, only_judged, read_judgements
 from v2t_bench.corpora.records import Corpus, Document, PackedDocuments
 from v2t_bench.errors import BadInput
@@ -103,7 +104,7 @@ def _texts_by_id(
     """Yield id and texts of every line; a query is read as a document without a title."""
     hashes = array("Q")
     for key, place, record in _records(path):
-        hashes.append(id_hash(key))
+        hashes.append(hash64(key))
         title = text_field(record, "title", place, optional=True) if what == "document" else ""
         document = Document(key, title, text_field(record, "text", place))
         if about is not None:

@@ -6,9 +6,10 @@ import json
 import os
 from pathlib import Path
 
+from v2t_bench.canonical import hash_file
 from v2t_bench.corpora.archives import damage, unpack
 from v2t_bench.corpora.catalogue import DISCLAIMER, Archive, Collection
-from v2t_bench.corpora.disk import digest, megabytes, writing
+from v2t_bench.corpora.disk import megabytes, writing
 from v2t_bench.corpora.downloads import Patience, download, without_login
 from v2t_bench.corpora.sources import Sources
 from v2t_bench.errors import BadInput
@@ -123,7 +124,7 @@ def _fetch_and_unpack(
 
 def _check_given(packed: Path, archive: Archive) -> None:
     """Refuse an archive that somebody put there and that is another one."""
-    found = digest(packed, "md5")
+    found = hash_file(packed, "md5")
     if archive.md5 and found != archive.md5:
         raise BadInput(
             f"{packed}: has md5 {found}; expected {archive.md5}: it is damaged or another "

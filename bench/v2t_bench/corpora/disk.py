@@ -1,9 +1,8 @@
-"""Room on a disk, what it refuses, and checksums of what is on it."""
+"""Room on a disk, and what it refuses."""
 
 from __future__ import annotations
 
 import errno
-import hashlib
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -47,12 +46,6 @@ def writing(target: Path) -> Iterator[None]:
                 "--data-dir"
             ) from error
         raise
-
-
-def digest(path: Path, kind: str) -> str:
-    """Return the checksum of a file, in hex."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, kind).hexdigest()
 
 
 def megabytes(n_bytes: int) -> str:

@@ -15,7 +15,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from v2t_bench.corpora.disk import check_space, digest, megabytes, writing
+from v2t_bench.canonical import hash_file
+from v2t_bench.corpora.disk import check_space, megabytes, writing
 from v2t_bench.errors import ServiceFailed
 
 if TYPE_CHECKING:
@@ -117,12 +118,12 @@ class _Download:
         """Fetch what is missing, compare the checksum, and give the file its name."""
         resumed = self.have > 0
         self._fetch()
-        found = digest(self.partial, "md5") if self.md5 else ""
+        found = hash_file(self.partial, "md5") if self.md5 else ""
         if found != self.md5 and resumed:
             self.tell(f"{self.shown}: has another md5 after resuming, so it is fetched anew")
             self._forget()
             self._fetch()
-            found = digest(self.partial, "md5")
+            found = hash_file(self.partial, "md5")
         if found != self.md5:
             n_bytes = self.have
             self._forget()

@@ -5,11 +5,11 @@ from __future__ import annotations
 from array import array
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from hashlib import blake2b
 from typing import Any
 
 import numpy as np
 
+from v2t_bench.canonical import hash64
 from v2t_bench.corpora.records import Document
 from v2t_bench.errors import BadInput
 from v2t_bench.lines import check_encodable, json_type
@@ -102,17 +102,12 @@ def read_id(record: Mapping[str, Any], place: str, keys: Sequence[str] = ("_id",
     return value
 
 
-def id_hash(text: str) -> int:
-    """Return 64 bits that are the same for equal ids, and hardly ever for others."""
-    return int.from_bytes(blake2b(text.encode(), digest_size=8).digest(), "little")
-
-
 def refuse_twins(what: str, hashes: array[int], again: Iterable[tuple[str, str]]) -> None:
     """Refuse a file in which an id stands twice.
 
     Args:
         what: What has the ids.
-        hashes: The `id_hash` of every id: 8 bytes each.
+        hashes: The `hash64` of every id: 8 bytes each.
         again: Every id with its place, read only if two hashes are the same.
 
     Raises:
@@ -124,7 +119,7 @@ def refuse_twins(what: str, hashes: array[int], again: Iterable[tuple[str, str]]
         return
     places: dict[str, str] = {}
     for key, place in again:
-        if id_hash(key) not in suspects:
+        if hash64(key) not in suspects:
             continue
         if key in places:
             first = places[key].rpartition(":")[2]

@@ -17,7 +17,8 @@ from typing import Any
 
 import numpy as np
 
-from v2t_bench.corpora.fields import About, id_hash, label_in, person_in, read_id, refuse_twins
+from v2t_bench.canonical import hash64
+from v2t_bench.corpora.fields import About, label_in, person_in, read_id, refuse_twins
 from v2t_bench.corpora.judgements import Judgements, check_fit, only_judged, read_judgements
 from v2t_bench.corpora.records import Corpus, Document, PackedDocuments
 from v2t_bench.errors import BadInput, BadParameter, BadSpelling
@@ -149,7 +150,7 @@ class _Reading:
             title = text_field(record, "title", place, optional=True)
             document = Document(key, title, text_field(record, "text", place))
             self._note(document, record, place)
-            hashes.append(id_hash(key))
+            hashes.append(hash64(key))
             yield document
         refuse_twins("text", hashes, ((key, place) for place, key, _ in self._records()))
 
@@ -176,7 +177,7 @@ class _Reading:
         parts = (told.get("first_name"), told.get("last_name"))
         self.n_odd_names += parts != (None, None) and person_in(told) is None
         if document.content:
-            self.seen.append(id_hash(document.content))
+            self.seen.append(hash64(document.content))
 
     def notices(self) -> list[str]:
         """Return what is odd about the texts, one line each."""

@@ -12,6 +12,7 @@ import zlib
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+from v2t_bench.canonical import hash_file
 from v2t_bench.corpora.beir import read_beir
 from v2t_bench.corpora.records import Corpus
 from v2t_bench.errors import BadInput
@@ -229,8 +230,7 @@ def content_sha256(folder: Path, name: str) -> str:
     path = folder / name
     try:
         if path.is_file():
-            with path.open("rb") as plain:
-                return hashlib.file_digest(plain, "sha256").hexdigest()
+            return hash_file(path)
         path = folder / f"{name}.gz"
         with gzip.open(path, "rb") as unpacked:
             digest = hashlib.sha256()
