@@ -1,6 +1,6 @@
 """Print leaderboard rows as Markdown: a table for all that have their setting in common.
 
-    python benchmarks/board_tables.py leaderboards/wiki-heldout.csv
+    python benchmarks/board_tables.py leaderboards/studies/wiki-heldout.csv
 
 Of an attack's parameters a row shows its steps, and what most of its rows do not say. Intervals
 are 95 %; a column that no row of a table fills is left out.

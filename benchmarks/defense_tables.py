@@ -1,7 +1,7 @@
 """Print boards of defenses as Markdown: what each keeps, and what each attacker reads.
 
-    python -m benchmarks.defense_tables leaderboards/defenses.csv --corpus nq
-    python -m benchmarks.defense_tables leaderboards/defenses.csv --corpus nq --noise
+    python -m benchmarks.defense_tables leaderboards/studies/defenses.csv --corpus nq
+    python -m benchmarks.defense_tables leaderboards/studies/defenses.csv --corpus nq --noise
 
 Scores are bleu_norm with 95 % intervals. Of several numbers of pairs the one that reads most is
 shown, with it. ``--noise`` prints the curve of white noise beside the Vec2Text paper's own table.

@@ -1,6 +1,6 @@
 """Draw what each defense keeps of search against what is still read: the frontier, as SVG.
 
-    python -m benchmarks.frontier_picture leaderboards/defenses.csv -o leaderboards/frontier.svg
+    python -m benchmarks.frontier_picture defenses.csv -o frontier.svg
 
 For each corpus and attack a panel, since defenses that other attacks were run against cannot be
 compared. x is the share of NDCG@10 that is kept, drawn wider towards 1; y the attack's highest

@@ -1,6 +1,6 @@
 """Print what a board says of each collection on either track, as Markdown.
 
-    python benchmarks/track_tables.py leaderboards/tracks.csv
+    python benchmarks/track_tables.py leaderboards/studies/tracks.csv
 
 One table a defense: NDCG@10 and bleu_norm of every attack, 95 % intervals in brackets.
 """

@@ -1,6 +1,6 @@
 """Print rows of transfers as Markdown: how well the vectors are aligned, and what is read of them.
 
-    python benchmarks/transfer_table.py leaderboards/transfer.csv leaderboards/transfer-checkpoints
+    python benchmarks/transfer_table.py STUDIES/transfer.csv STUDIES/transfer-checkpoints
 
 Rows come from the CSV, alignment from the records (``checkpoint.json``) of the aligners in the
 subfolders of the second argument; nothing else of a checkpoint is opened. A row whose aligner is

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from v2t_bench.canonical import hash_file
 from v2t_bench.contamination import CONTAMINATED
 from v2t_bench.errors import BrokenPromise
 from v2t_bench.leaderboard.csv_file import csv_text
@@ -214,10 +215,19 @@ def test_without_an_interval_nothing_is_below_the_floor(results: list[Result]) -
 
 
 def test_a_file_from_before_a_column_was_added_has_columns_of_today_in_their_order() -> None:
-    for path in sorted((Path(__file__).parents[2] / "leaderboards").glob("*.csv")):
+    for path in sorted((Path(__file__).parents[2] / "leaderboards" / "studies").glob("*.csv")):
         with path.open(newline="") as stream:
             header = next(csv.reader(stream))
         assert header == [column for column in COLUMNS if column in header], path.name
+
+
+def test_a_study_is_as_it_was_published() -> None:
+    studies = Path(__file__).parents[2] / "leaderboards" / "studies"
+    pinned = dict(
+        reversed(line.split("  ")) for line in (studies / "SHA256SUMS").read_text().splitlines()
+    )
+    drawn = {path.name for kind in ("csv", "svg", "txt") for path in studies.glob(f"*.{kind}")}
+    assert pinned == {name: hash_file(studies / name) for name in drawn}
 
 
 def test_every_column_is_explained() -> None:
