@@ -7,7 +7,9 @@ done, so a run that was killed goes on by being started again.
 
 from __future__ import annotations
 
+import json
 import logging
+import math
 import os
 import shutil
 import tempfile
@@ -20,7 +22,7 @@ from pydantic import ValidationError
 
 from v2t_bench.canonical import hash_file, write_atomically
 from v2t_bench.errors import BadInput, CorruptArtifact, ResultsBusy
-from v2t_bench.results import Failure, Result, cell_id
+from v2t_bench.results import SCHEMA_VERSION, Failure, Result, cell_id
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -40,6 +42,69 @@ def _remove(path: Path) -> None:
         shutil.rmtree(path)
     else:
         path.unlink(missing_ok=True)
+
+
+def read_cell(folder: Path) -> Result:
+    """Return the finished cell in ``folder``.
+
+    Raises:
+        CorruptArtifact: it is damaged, of another schema, or no finished cell.
+    """
+    path = folder / "result.json"
+    try:
+        content = path.read_bytes()
+        result = Result.model_validate_json(content)
+    except (ValidationError, ValueError, OSError) as error:
+        first = " ".join(str(error).split("\n")[:3])
+        other = "" if isinstance(error, OSError) else _other_schema(content)
+        raise CorruptArtifact(f"{path} {other or f'is not a result ({first})'}") from error
+    odd = _no_number(result)
+    if odd:
+        raise CorruptArtifact(f"{path} holds no finite number as {odd}; run the cell again")
+    try:
+        belongs = result.cell_id == folder.name == cell_id(result.identity)
+    except ValueError:  # a NaN in the identity
+        belongs = False
+    if not belongs:
+        raise CorruptArtifact(f"{path} does not belong to the cell its folder is named after")
+    score, label = _NEEDED[result.kind]
+    if score not in result.scores or label not in result.labels or not result.files:
+        raise CorruptArtifact(f"{path} lacks what a row needs")
+    for file, digest in result.files.items():
+        stored = folder / Path(file).name
+        if not stored.is_file() or hash_file(stored) != digest:
+            raise CorruptArtifact(f"{stored} is missing or was changed after it was written")
+    return result
+
+
+def _no_number(result: Result) -> str:
+    """Return the name of a score or fact that is NaN or infinite, or nothing."""
+    numbers: dict[str, float | int | str | None] = dict(result.facts)
+    for name, score in result.scores.items():
+        numbers |= {name: score.value, f"{name}'s low": score.low, f"{name}'s high": score.high}
+    return next(
+        (
+            name
+            for name, number in numbers.items()
+            if isinstance(number, float) and not math.isfinite(number)
+        ),
+        "",
+    )
+
+
+def _other_schema(content: bytes) -> str:
+    """Return that a record is of a schema that is not read here, or nothing."""
+    try:
+        record = json.loads(content)
+    except (ValueError, RecursionError):
+        return ""
+    found = record.get("schema_version", SCHEMA_VERSION) if isinstance(record, dict) else None
+    if found is None or found == SCHEMA_VERSION:
+        return ""
+    return (
+        f"has schema_version {json.dumps(found)[:20]}; this version of v2t-bench reads "
+        f"{SCHEMA_VERSION} (run the cell again, or use the version that wrote it)"
+    )
 
 
 class Store:
@@ -106,34 +171,17 @@ class Store:
         if not os.path.lexists(path):
             return None
         try:
-            return self._verified(path)
+            return read_cell(path.parent)
         except CorruptArtifact as error:
             log.warning("%s; running the cell again", error)
             return None
-
-    def _verified(self, path: Path) -> Result:
-        try:
-            result = Result.model_validate_json(path.read_bytes())
-        except (ValidationError, ValueError, OSError) as error:
-            first = str(error).splitlines()[0]
-            raise CorruptArtifact(f"{path} is not a result ({first})") from error
-        if result.cell_id != path.parent.name or cell_id(result.identity) != result.cell_id:
-            raise CorruptArtifact(f"{path} does not belong to the cell its folder is named after")
-        score, label = _NEEDED[result.kind]
-        if score not in result.scores or label not in result.labels or not result.files:
-            raise CorruptArtifact(f"{path} lacks what a row needs")
-        for name, digest in result.files.items():
-            stored = path.parent / Path(name).name
-            if not stored.is_file() or hash_file(stored) != digest:
-                raise CorruptArtifact(f"{stored} is missing or was changed after it was written")
-        return result
 
     def results(self) -> list[Result]:
         """Return every finished cell, sorted by id; damaged ones are told and left out."""
         found = []
         for path in sorted(self.cells.glob("*/result.json")):
             try:
-                found.append(self._verified(path))
+                found.append(read_cell(path.parent))
             except CorruptArtifact as error:
                 log.warning("%s; left out", error)
         return found
@@ -166,6 +214,20 @@ class Store:
             result = result.model_copy(update={"files": hashes})
             (folder / "result.json").write_text(result.model_dump_json(indent=1) + "\n")
         return result
+
+    def adopt(self, folder: Path, result: Result) -> None:
+        """Copy a finished cell from another results folder, as it is.
+
+        Raises:
+            CorruptArtifact: it changed while it was copied.
+        """
+        with self._replacing_folder(result.cell_id) as own:
+            for name, digest in result.files.items():
+                file = Path(name).name
+                shutil.copyfile(folder / file, own / file)
+                if hash_file(own / file) != digest:
+                    raise CorruptArtifact(f"{folder / file} changed while it was read")
+            shutil.copyfile(folder / "result.json", own / "result.json")
 
     def write_failure(self, failure: Failure) -> None:
         """Store why a cell failed; the next run tries it again."""

@@ -19,12 +19,24 @@ VERBS = {
     "info": "Tell everything about one component.",
     "data": "List, fetch, rebuild and verify collections.",
     "score": "Compute every score of stored results anew, without a model.",
+    "leaderboard": "Make boards of stored results; merge, check and show them.",
     "doctor": "Check this installation and say what is wrong.",
 }
 
 EXIT_FAILED = 1
 EXIT_USAGE = 2
 EXIT_INTERRUPTED = 130
+
+
+def named_after_options(command: click.Command, verb: str) -> click.Command:
+    """Return the command, each option of which can be given as V2T_BENCH_<VERB>_<OPTION>."""
+    # Named after the option a user writes, not after our parameter.
+    for option in command.params:
+        long = [spelled for spelled in option.opts if spelled.startswith("--")]
+        if long:
+            name = long[0].removeprefix("--").replace("-", "_").upper()
+            option.envvar = f"V2T_BENCH_{verb.upper()}_{name}"
+    return command
 
 
 class Verbs(click.Group):
@@ -40,13 +52,7 @@ class Verbs(click.Group):
             return None
         module = importlib.import_module(f"v2t_bench.cli.{cmd_name}_verb")
         command: click.Command = module.command
-        # Named after the option a user writes, not after our parameter.
-        for option in command.params:
-            long = [spelled for spelled in option.opts if spelled.startswith("--")]
-            if long:
-                name = long[0].removeprefix("--").replace("-", "_").upper()
-                option.envvar = f"V2T_BENCH_{cmd_name.upper()}_{name}"
-        return command
+        return named_after_options(command, cmd_name)
 
     def resolve_command(
         self, ctx: click.Context, args: list[str]

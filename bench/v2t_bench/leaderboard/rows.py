@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping
 from typing import Any, TypeAlias
 
@@ -9,7 +10,6 @@ from v2t_bench.contamination import CONTAMINATED
 from v2t_bench.release import UNDEFENDED
 from v2t_bench.resolution import NEAREST, TRAINED_AGAINST
 from v2t_bench.results import ORACLE_ARITHMETIC, Measured, Result
-from v2t_bench.spelling import parse
 from v2t_bench.threat import ALIGN
 
 Row: TypeAlias = dict[str, "float | int | str | bool | None"]
@@ -75,6 +75,11 @@ def sample_of(result: Result) -> tuple[Any, ...]:
     return tuple(result.identity.get(key) for key in ("n_texts", "sample_seed", "limit"))
 
 
+def attack_name(label: str) -> str:
+    """Return the name of a spelled attack; of a text that is no spelling what stands for it."""
+    return re.split("[:@]", label, maxsplit=1)[0].strip()
+
+
 def _released(result: Result) -> tuple[Any, ...]:
     """What two rows have in common whose attacks were given the same vectors."""
     labels = result.labels
@@ -88,7 +93,7 @@ def _nearest(leakages: Iterable[Result]) -> dict[tuple[Any, ...], float]:
     best: dict[tuple[Any, ...], float] = {}
     for result in leakages:
         bleu_norm = result.scores["bleu_norm"].value
-        if parse(str(result.labels["attack"])).name == NEAREST and bleu_norm is not None:
+        if attack_name(str(result.labels["attack"])) == NEAREST and bleu_norm is not None:
             key = _released(result)
             best[key] = max(bleu_norm, best.get(key, bleu_norm))
     return best
