@@ -9,11 +9,11 @@ import pyarrow as pa
 import pytest
 
 from v2t_bench.leaderboard.rows import leaderboard_rows
-from v2t_bench.leaderboard.worst import _first_half, worst_rows
+from v2t_bench.leaderboard.worst import first_half, worst_rows
 from v2t_bench.results import Measured, Result
 
 IDS = [f"text-{row}" for row in range(80)]
-CHOOSING = _first_half(IDS)
+CHOOSING = first_half(IDS)
 LABELS = {"corpus": "c", "track": "cut", "fingerprint": "f", "max_tokens": 32, "embedder": "e",
           "seeds": "", "oracle": "clean", "flags": [], "plugins": []}  # fmt: skip
 
@@ -47,7 +47,7 @@ def worst_of(*cells: tuple[Result, pa.Table]) -> list[dict[str, Any]]:
 
 def test_half_of_the_texts_choose_and_their_ids_alone_say_which() -> None:
     assert CHOOSING.sum() == 40
-    backwards = _first_half(IDS[::-1])[::-1]
+    backwards = first_half(IDS[::-1])[::-1]
     np.testing.assert_array_equal(backwards, CHOOSING)
 
 

@@ -86,8 +86,13 @@ def _draw(board: Board, folder: Path) -> None:
         ) from error
 
 
-def tell_what_is_left_out(gathered: Gathered) -> bool:
-    """Tell which cells make no row, and return whether any of them should have made one."""
+def tell_what_is_left_out(gathered: Gathered, conflicts: str = "left out") -> bool:
+    """Tell which cells are left out, and return whether any of them should not have to be.
+
+    Args:
+        gathered: What was found.
+        conflicts: What becomes of cells in conflict.
+    """
     told: list[tuple[int, str]] = [
         (gathered.failed, "failed (error.json); run the same grid again to retry them"),
         (len(gathered.half_written), "half-written folders or leftovers of killed runs"),
@@ -97,13 +102,13 @@ def tell_what_is_left_out(gathered: Gathered) -> bool:
             tell(f"left out: {count} {what}")
     if gathered.repeated:
         tell(f"{gathered.repeated} cells were found again with the same scores")
-    for kind, lines in (
-        ("damaged", gathered.damaged),
-        ("conflict", tuple(map(str, gathered.conflicts))),
+    for kind, fate, lines in (
+        ("damaged", "left out", gathered.damaged),
+        ("conflict", conflicts, tuple(map(str, gathered.conflicts))),
     ):
         for line in lines[:_TOLD]:
             tell(f"{kind}: {line}")
         if lines:
             more = f"; {len(lines) - _TOLD} of them not shown" if len(lines) > _TOLD else ""
-            tell(f"{len(lines)} cells left out: {kind}{more}")
+            tell(f"{kind}: {len(lines)} cells {fate}{more}")
     return bool(gathered.damaged or gathered.conflicts)

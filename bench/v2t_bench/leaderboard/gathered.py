@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from v2t_bench.canonical import canonical_json
 from v2t_bench.errors import BadInput, CorruptArtifact
+from v2t_bench.leaderboard.units import UnitReader, Units
 from v2t_bench.results import Result
 from v2t_bench.samples import RETRIEVAL, SAMPLES
 from v2t_bench.store import read_cell
@@ -57,8 +58,10 @@ class Gathered:
     Args:
         folders: The results folders.
         results: Finished cells, sorted by id, each once; those in conflict are left out.
+        units: The bleu_norm of each text, or the NDCG@10 of each query, by cell id.
         places: The folder each cell is read from, by id; of those in conflict the first.
         conflicts: Cells that two folders hold with different scores.
+        first_of_conflicts: Of each such cell the one that was found first.
         damaged: What is wrong with cells that cannot be used, one line each.
         failed: How many cells have an error.json in place of a result.
         half_written: Folders that hold neither, and what killed runs left.
@@ -67,8 +70,10 @@ class Gathered:
 
     folders: tuple[Path, ...]
     results: tuple[Result, ...]
+    units: Mapping[str, Units]
     places: Mapping[str, Path]
     conflicts: tuple[Conflict, ...] = ()
+    first_of_conflicts: tuple[Result, ...] = ()
     damaged: tuple[str, ...] = ()
     failed: int = 0
     half_written: tuple[Path, ...] = ()
@@ -131,8 +136,10 @@ def gather(folders: Sequence[Path]) -> Gathered:
             for name, result in sorted(reading.found.items())
             if name not in reading.in_conflict
         ),
+        units=reading.units,
         places=reading.places,
         conflicts=tuple(sorted(reading.conflicts, key=lambda one: one.cell_id)),
+        first_of_conflicts=tuple(reading.found[name] for name in sorted(reading.in_conflict)),
         damaged=tuple(reading.damaged),
         failed=reading.failed,
         half_written=tuple(reading.half_written),
@@ -146,6 +153,8 @@ class _Reading:
 
     found: dict[str, Result] = field(default_factory=dict)
     places: dict[str, Path] = field(default_factory=dict)
+    units: dict[str, Units] = field(default_factory=dict)
+    reader: UnitReader = field(default_factory=UnitReader)
     conflicts: list[Conflict] = field(default_factory=list)
     in_conflict: set[str] = field(default_factory=set)
     damaged: list[str] = field(default_factory=list)
@@ -168,15 +177,16 @@ class _Reading:
             try:
                 result = read_cell(path)
                 _check_rowable(result, path)
+                units = self.reader.read(path, result)
             except CorruptArtifact as error:
                 self.damaged.append(str(error))
             else:
-                self._add(result, path)
+                self._add(result, units, path)
 
-    def _add(self, result: Result, path: Path) -> None:
+    def _add(self, result: Result, units: Units, path: Path) -> None:
         name = result.cell_id
         if name not in self.found:
-            self.found[name], self.places[name] = result, path
+            self.found[name], self.places[name], self.units[name] = result, path, units
             return
         there = self.found[name]
         differences = score_differences(there, result)
@@ -189,7 +199,7 @@ class _Reading:
         self.repeated += 1
         # Folders may come in any order, so what a cell holds decides which copy is read.
         if _fullness(result) > _fullness(there) and name not in self.in_conflict:
-            self.found[name], self.places[name] = result, path
+            self.found[name], self.places[name], self.units[name] = result, path, units
 
 
 def score_differences(first: Result, second: Result) -> tuple[str, ...]:

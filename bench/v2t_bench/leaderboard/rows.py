@@ -45,7 +45,7 @@ def leaderboard_rows(results: Iterable[Result]) -> list[Row]:
     """
     by_id = {result.cell_id: result for result in results}
     leakages = [result for result in by_id.values() if result.kind == "leakage"]
-    adaptive = {setting_of(result) for result in leakages if _knows_defense(result)}
+    adaptive = {setting_of(result) for result in leakages if knows_defense(result)}
     nearest = _nearest(leakages)
     rows = [_row(result, by_id, adaptive, nearest) for result in leakages]
     rows += [_opaque(result, by_id) for result in by_id.values() if result.facts.get("opaque")]
@@ -111,7 +111,7 @@ def _below_floor(leakage: Result, prior: Result | None, nearest: float | None) -
     return any(floor is not None and low <= floor for floor in floors)
 
 
-def _knows_defense(result: Result) -> bool:
+def knows_defense(result: Result) -> bool:
     """Whether the attacker reckoned with this very defense."""
     labels = result.labels
     trained = f"{TRAINED_AGAINST}{labels['defense']}" in labels["flags"]

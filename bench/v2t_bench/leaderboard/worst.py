@@ -67,7 +67,7 @@ def _adapts(row: Row) -> bool:
 def _worst(group: Sequence[Row], samples: Samples) -> Row:
     tables = [samples(str(row["cell_id"])) for row in group]
     ids = tables[0].column("id").to_pylist()
-    choosing = _first_half(ids)
+    choosing = first_half(ids)
     means = [float(np.mean(table.column("bleu_norm").to_numpy()[choosing])) for table in tables]
     best = max(range(len(group)), key=lambda at: (means[at], str(group[at]["attack"])))
     row, table = dict(group[best]), tables[best]
@@ -86,7 +86,7 @@ def _worst(group: Sequence[Row], samples: Samples) -> Row:
     return row
 
 
-def _first_half(ids: Sequence[str]) -> NDArray[np.bool_]:
+def first_half(ids: Sequence[str]) -> NDArray[np.bool_]:
     """Return which texts the attack is chosen by, (n,): only their ids decide."""
     chosen = np.zeros(len(ids), bool)
     chosen[order_by_hash(ids, "worst")[: len(ids) // 2]] = True
