@@ -3,26 +3,17 @@
 from __future__ import annotations
 
 import csv
-import re
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TypeAlias
 
-from v2t_bench.spelling import parse_composition
+from v2t_bench.leaderboard.families import family_of, short_defense
 
 Row: TypeAlias = dict[str, str]
 
 FLOORS = ("silent", "prior", "nearest", "shuffled")
-FAMILIES = {
-    "additive": ("noise", "laplace", "vmf"),
-    "lossy": ("quantize", "truncate", "pca", "random_projection", "topk", "clip", "normalize",
-              "center"),
-    "keyed": ("rotate", "permute", "scale", "dcpe"),
-    "mask": ("mask",),
-    "opaque": ("opaque",),
-}  # fmt: skip
 
 
 def name_of(row: Row) -> str:
@@ -60,19 +51,12 @@ class Release:
 
     @property
     def family(self) -> str:
-        first = re.split(r"[:+]", self.defense)[0]
-        return next((name for name, known in FAMILIES.items() if first in known), "other")
+        return family_of(self.defense)
 
     @property
     def short(self) -> str:
         """The defense without the parameters that it has by default."""
-        usual = {("on", "both"), ("seed", "0"), ("largest", "100")}
-        told = []
-        for part in parse_composition(self.defense):
-            named = [item for item in part.named.items() if item not in usual]
-            values = [f"{key}={value}" if len(named) > 1 else str(value) for key, value in named]
-            told.append(part.name + (f":{','.join(values)}" if values else ""))
-        return "+".join(told)
+        return short_defense(self.defense)
 
     def number(self, column: str) -> float | None:
         found = next((row[column] for row in self.rows if row.get(column)), "")

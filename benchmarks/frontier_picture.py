@@ -18,23 +18,15 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
 from benchmarks.defense_rows import FLOORS, Release, Score, name_of, read_releases
+
+from v2t_bench.leaderboard.families import LOOKS, look_of
+from v2t_bench.leaderboard.plane import BEYOND, front, narrowed, widened
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 WEAK = 10.0
-# Some defenses rank a little better than none.
-BEYOND = 1.008
-# Told apart by shape and by grey as well as by colour (Okabe and Ito 2008).
-LOOKS = {
-    "additive": ("o", "#0072B2"),
-    "lossy": ("s", "#E69F00"),
-    "keyed": ("^", "#009E73"),
-    "mask": ("D", "#CC79A7"),
-    "other": ("v", "#999999"),
-}
 
 
 def with_attack(releases: Sequence[Release], attack: str) -> list[Release]:
@@ -62,15 +54,6 @@ def with_attack(releases: Sequence[Release], attack: str) -> list[Release]:
     return found
 
 
-def front(points: Sequence[tuple[float, float]]) -> list[tuple[float, float]]:
-    """Return the points that no other one beats on both axes: more kept, less read."""
-    found: list[tuple[float, float]] = []
-    for kept, read in sorted(points, key=lambda point: (-point[0], point[1])):
-        if not found or read < found[-1][1]:
-            found.append((kept, read))
-    return found
-
-
 def ends(score: Score) -> list[list[float]] | None:
     if score.low is None or score.high is None:
         return None
@@ -82,7 +65,7 @@ def draw_release(axes: Axes, release: Release) -> tuple[float, float] | None:
     kept, score = release.number("ndcg_kept"), release.worst()
     if kept is None or score is None:
         return None
-    shape, colour = LOOKS.get(release.family, LOOKS["other"])
+    shape, colour = look_of(release.defense)
     oblivious = release.worst(threat="oblivious")
     if oblivious is not None and oblivious.value < score.value:
         axes.plot([kept, kept], [oblivious.value, score.value], color=colour, lw=0.7, zorder=2)
@@ -123,16 +106,6 @@ def draw_panel(axes: Axes, corpus: str, releases: Sequence[Release]) -> None:
     axes.set_xlim(0, BEYOND)
     axes.set_xticks([0, 0.5, 0.8, 0.9, 0.95, 0.98, 1])
     axes.set_ylim(bottom=0)
-
-
-def widened(kept: Any) -> Any:
-    """Return where a share kept is drawn: half of the axis is for what is above 0.75."""
-    return -np.sqrt(np.maximum(BEYOND - kept, 0.0))
-
-
-def narrowed(drawn: Any) -> Any:
-    """Return the share kept that is drawn there."""
-    return BEYOND - np.square(drawn)
 
 
 def title(corpus: str, releases: Sequence[Release]) -> str:
