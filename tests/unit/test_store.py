@@ -11,7 +11,7 @@ import pytest
 
 from v2t_bench.errors import BadInput, CorruptArtifact, ResultsBusy
 from v2t_bench.results import Failure, Measured, Result, cell_id
-from v2t_bench.store import Store
+from v2t_bench.store import Store, read_cell
 
 GOLDEN = Path(__file__).parents[1] / "golden"
 
@@ -139,4 +139,39 @@ def test_a_table_cut_short_is_damage(store: Store) -> None:
     written = store.write(result(), {"samples.parquet": TABLE}, may_hold_text=True)
     (store.cells / written.cell_id / "samples.parquet").write_bytes(b"PAR1")
     with pytest.raises(CorruptArtifact, match="changed after it was written"):
-        store._verified(store.cells / written.cell_id / "result.json")
+        read_cell(store.cells / written.cell_id)
+
+
+def edited(store: Store, old: str, new: str) -> Path:
+    """Store a cell, and return its folder with a part of its record replaced."""
+    written = store.write(result(), {"samples.parquet": TABLE}, may_hold_text=True)
+    path = store.cells / written.cell_id / "result.json"
+    assert old in path.read_text()
+    path.write_text(path.read_text().replace(old, new))
+    return path.parent
+
+
+@pytest.mark.parametrize("found", ["0", "2", '"2.0"'])
+def test_a_record_of_another_schema_is_told_from_a_broken_one(store: Store, found: str) -> None:
+    folder = edited(store, '"schema_version": 1', f'"schema_version": {found}')
+    with pytest.raises(CorruptArtifact, match=f"has schema_version {found}; this .* reads 1"):
+        read_cell(folder)
+
+
+@pytest.mark.parametrize("number", ["NaN", "Infinity", "-Infinity", "1e999"])
+def test_a_score_that_is_no_number_is_damage(store: Store, number: str) -> None:
+    folder = edited(store, '"value": 1.5', f'"value": {number}')
+    with pytest.raises(CorruptArtifact, match="no finite number as bleu_norm"):
+        read_cell(folder)
+
+
+def test_a_fact_that_is_no_number_is_damage(store: Store) -> None:
+    folder = edited(store, '"facts": {}', '"facts": {"snr_db": NaN}')
+    with pytest.raises(CorruptArtifact, match="no finite number as snr_db"):
+        read_cell(folder)
+
+
+def test_an_identity_that_holds_nan_is_damage(store: Store) -> None:
+    folder = edited(store, '"corpus": "c"', '"corpus": NaN')
+    with pytest.raises(CorruptArtifact, match="does not belong"):
+        read_cell(folder)

@@ -71,8 +71,11 @@ def _measured(
     lacking = not opaque and release.lacks(undefended)
     worst = None
     if not lacking and (not release.defended or any(one.knows for one, _ in known)):
-        worst = _worst([(one, units) for one, units in known if units is not None])
-        lacking = any(units is None for _, units in known)
+        whole = [(one, units) for one, units in known if units is not None]
+        worst = _worst(whole)
+        # Cells that met other texts cannot stand for those that are missing.
+        met = len(whole[0][1].ids) if whole else 0
+        lacking = len(whole) < len(known) or (worst is None and met >= FEWEST)
     return Measures(
         release=release,
         ndcg=ndcg,
