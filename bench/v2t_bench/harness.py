@@ -35,6 +35,7 @@ from v2t_bench.samples import (
 from v2t_bench.scene import Stage
 from v2t_bench.scoring.bleu import bleu_signatures
 from v2t_bench.scoring.cosine import cosine_per_pair
+from v2t_bench.shown import without_folders
 from v2t_bench.store import Store
 from v2t_bench.teaching import Teacher
 from v2t_bench.threat import Answer, Threat
@@ -267,7 +268,7 @@ class Harness:
             labels=cell.labels,
             scores={},
             references=dict(cell.references),
-            notices=list(stage.scene.corpus.notices),
+            notices=[without_folders(line) for line in stage.scene.corpus.notices],
             environment={
                 **describe(self.context.device),
                 "batch_size": self.context.batch_size,

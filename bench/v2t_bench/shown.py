@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 from pathlib import Path
 
@@ -11,6 +12,8 @@ from v2t_bench.spelling import Spelling, Value, compose, parse_composition
 
 # The parameter that names a key file.
 KEY = "key"
+# A path that starts at a root or a home, of at least two parts; a fraction or a date is none.
+_FOLDERS = re.compile(r"(?<![\w.:/\\-])(?:~|[A-Za-z]:)?(?:[/\\][\w.@+-]+)*[/\\](?=[\w.@+-]+)")
 
 
 def without_keys(text: str) -> str:
@@ -67,3 +70,8 @@ def hash_folder(folder: Path) -> dict[str, str]:
         for file in sorted(folder.rglob("*"))
         if file.is_file()
     }
+
+
+def without_folders(line: str) -> str:
+    """Return a line of text in which only the last part of each absolute path is left."""
+    return _FOLDERS.sub("", line)
