@@ -8,6 +8,9 @@ from pathlib import Path
 import pytest
 
 from end_to_end.commands import Finished, Invoke, train_tiny, write_beir
+from end_to_end.stored_results import beir_results, demo_results, mimic_results
+
+__all__ = ["beir_results", "demo_results", "mimic_results"]  # fixtures are found by their names
 
 
 @pytest.fixture(scope="session")

@@ -12,10 +12,15 @@ from v2t_bench.samples import SAMPLES
 from v2t_bench.store import Store
 
 
-def write_board(store: Store, results: Sequence[Result]) -> list[Row]:
-    """Write ``leaderboard.csv`` of the cells of a results folder, and return its rows."""
+def board_rows(store: Store, results: Sequence[Result]) -> list[Row]:
+    """Return the rows of the cells of a results folder, those of the worst attackers included."""
     rows = leaderboard_rows(results)
     rows += worst_rows(rows, results, lambda cell_id: store.table(cell_id, SAMPLES))
-    rows = sorted_rows(rows)
+    return sorted_rows(rows)
+
+
+def write_board(store: Store, results: Sequence[Result]) -> list[Row]:
+    """Write ``leaderboard.csv`` of the cells of a results folder, and return its rows."""
+    rows = board_rows(store, results)
     write_csv(store.folder / "leaderboard.csv", rows)
     return rows

@@ -7,10 +7,8 @@ import io
 from pathlib import Path
 
 from v2t_bench.leaderboard.csv_file import csv_text
-from v2t_bench.leaderboard.rows import leaderboard_rows, sorted_rows
+from v2t_bench.leaderboard.stored import board_rows
 from v2t_bench.leaderboard.validation.problems import Tell, shown
-from v2t_bench.leaderboard.worst import worst_rows
-from v2t_bench.samples import SAMPLES
 from v2t_bench.store import Store
 
 FILE = "leaderboard.csv"
@@ -28,10 +26,7 @@ def check_board(folder: Path, tell: Tell) -> None:
         tell("board", f"{FILE} cannot be read ({type(error).__name__}); {REWRITE}")
         return
     store = Store(folder)
-    results = store.results()
-    rows = leaderboard_rows(results)
-    rows += worst_rows(rows, results, lambda cell_id: store.table(cell_id, SAMPLES))
-    ours = csv_text(sorted_rows(rows))
+    ours = csv_text(board_rows(store, store.results()))
     if theirs != ours:
         tell("board", f"{FILE} {_difference(theirs, ours)}; {REWRITE}")
 

@@ -107,8 +107,8 @@ def _parsed(raw: dict[str, Any], folder: Path, tell: Tell) -> Result | None:
     return result
 
 
-def check_hashes(result: Result, folder: Path, owners: dict[str, str], tell: Tell) -> None:
-    """Tell which files are not the ones whose hashes result.json holds.
+def check_hashes(result: Result, folder: Path, owners: dict[str, str], tell: Tell) -> bool:
+    """Return whether the outputs are this cell's own; tell which files have another hash.
 
     Args:
         result: The record.
@@ -117,31 +117,42 @@ def check_hashes(result: Result, folder: Path, owners: dict[str, str], tell: Tel
         tell: Takes what is wrong.
     """
     needed, allowed = NEEDED[result.kind], ALLOWED[result.kind]
+    own = True
     for name in sorted({*result.files, needed}):
         path = folder / name if name in allowed else None
         if path is None:
             tell("unknown-file", f"{RESULT} lists a file {shown(name)}; a {result.kind} cell has "
                  f"{' and '.join(sorted(allowed))}; {RUN_AGAIN}")  # fmt: skip
+        elif path.is_symlink():
+            own = False  # told already
         elif name not in result.files:
             tell("hash", f"{RESULT} has no hash of {name}; {RUN_AGAIN}")
-        elif not path.is_file() or path.is_symlink():
+        elif not path.is_file():
+            own = False
             tell("half-written", f"{name} is missing, so the cell is only half there; {RUN_AGAIN}")
         else:
-            _check_hash(result, path, owners, tell)
+            own = _check_hash(result, path, owners, tell) and own
     present = {path.name for path in folder.iterdir()} & (ALLOWED["utility"] | ALLOWED["leakage"])
     for name in sorted(present - set(result.files) - {needed}):
         tell("unknown-file", f"holds {name}, of which {RESULT} has no hash; remove it")
+    return own
 
 
-def _check_hash(result: Result, path: Path, owners: dict[str, str], tell: Tell) -> None:
-    digest = hash_file(path)
-    if digest == result.files[path.name]:
-        return
+def _check_hash(result: Result, path: Path, owners: dict[str, str], tell: Tell) -> bool:
+    """Return whether a file can be looked into: not one that is another cell's."""
+    try:
+        digest = hash_file(path)
+    except OSError as error:
+        tell("unreadable", f"{path.name} cannot be read ({error.strerror or error}); {RUN_AGAIN}")
+        return False
     owner = owners.get(digest)
+    if digest == result.files[path.name]:
+        return True
     if owner is not None and owner != result.cell_id:
         tell("swapped", f"{path.name} is that of the cell {owner}, so files were swapped; put "
              "each back beside its own result.json")  # fmt: skip
-    else:
-        tell("hash", f"{path.name} has sha256 {digest[:12]}... and {RESULT} says "
-             f"{shown(result.files[path.name][:12])}..., so it was changed after the run; "
-             f"{RUN_AGAIN}")  # fmt: skip
+        return False
+    tell("hash", f"{path.name} has sha256 {digest[:12]}... and {RESULT} says "
+         f"{shown(result.files[path.name][:12])}, so it was changed after the run; "
+         f"{RUN_AGAIN}")  # fmt: skip
+    return True

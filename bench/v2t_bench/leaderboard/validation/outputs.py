@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -190,6 +190,7 @@ def _compare_per_text(table: pa.Table, again: pa.Table, name: str, key: str, tel
     if extra:
         tell("columns", f"{name}: {', '.join(extra)} cannot be there, or is missing, beside the "
              "other columns; run the same grid again")  # fmt: skip
+    told = []
     for column in again.column_names:
         if str(again.schema.field(column).type) != "double" or column in extra:
             continue
@@ -199,9 +200,17 @@ def _compare_per_text(table: pa.Table, again: pa.Table, name: str, key: str, tel
         differs = ~np.isclose(theirs[order], ours, rtol=0, atol=TOLERANCE, equal_nan=True)
         if differs.any():
             row = int(np.argmax(differs))
-            tell("per-text", f"{name}: {column} is {theirs[order][row]:.6f} for "
-                 f"{shown(again.column(key)[row].as_py())} and what is stored beside it gives "
-                 f"{ours[row]:.6f}; compute the scores anew with v2t-bench score")  # fmt: skip
+            told.append(
+                f"{column} is {theirs[order][row]:.6f} for {shown(again.column(key)[row].as_py())} "
+                f"and what is stored beside it gives {ours[row]:.6f}"
+            )
+    if told:
+        tell("per-text", f"{name}: {told[0]}{_and_more(told)}; compute the scores anew with "
+             "v2t-bench score")  # fmt: skip
+
+
+def _and_more(told: Sequence[str]) -> str:
+    return f" (and {len(told) - 1} more columns differ)" if len(told) > 1 else ""
 
 
 def _rows_of(table: pa.Table, again: pa.Table, key: str) -> NDArray[np.int64]:
@@ -232,10 +241,10 @@ def _check_consistent(scores: Mapping[str, NDArray[np.float64]], tell: Tell) -> 
 
 def _compare(theirs: Mapping[str, Measured], ours: Mapping[str, Measured], tell: Tell) -> None:
     """Tell which means, intervals and counts are not those of the stored outputs."""
+    told = []
     if set(theirs) != set(ours):
         odd = ", ".join(map(shown, sorted(set(theirs) ^ set(ours))))
-        tell("score", f"the scores {odd} are missing, or more than its outputs give; compute the "
-             "scores anew with v2t-bench score")  # fmt: skip
+        told.append(f"the scores {odd} are missing, or more than its outputs give")
     for name in sorted(set(theirs) & set(ours)):
         for part in ("value", "low", "high", "n", "method"):
             said, made = getattr(theirs[name], part), getattr(ours[name], part)
@@ -244,6 +253,10 @@ def _compare(theirs: Mapping[str, Measured], ours: Mapping[str, Measured], tell:
                 and abs(said - made) <= (TOLERANCE if part != "n" else 0)
             ):  # fmt: skip
                 continue
-            tell("score", f"{name} has {part} {shown(said)} and its stored outputs give "
-                 f"{shown(made)}; compute the scores anew with v2t-bench score")  # fmt: skip
+            told.append(
+                f"{name} has {part} {shown(said)} and its stored outputs give {shown(made)}"
+            )
             break
+    if told:
+        tell("score", f"{told[0]}{_and_more(told).replace('columns', 'scores')}; compute the "
+             "scores anew with v2t-bench score")  # fmt: skip
