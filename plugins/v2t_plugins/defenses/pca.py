@@ -36,7 +36,14 @@ class PrincipalComponents(Projection):
 
 
 def build(*, k: int) -> PrincipalComponents:
-    """Keep the k directions along which the owner's vectors are longest."""
+    """Keep the k directions along which the owner's vectors are longest.
+
+    Nothing is subtracted, so that with k = d it only rotates; put ``center`` before it for
+    principal components of centred vectors.
+
+    Args:
+        k: How many coordinates are released.
+    """
     return PrincipalComponents(k=k)
 
 

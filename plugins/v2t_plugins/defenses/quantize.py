@@ -127,7 +127,14 @@ class Quantize(Defense):
 
 
 def build(*, code: Code) -> Quantize:
-    """Round coordinates to 8 or 4 bits, or keep their signs."""
+    """Round coordinates to 8 or 4 bits, or keep their signs.
+
+    Of ``int8`` and ``int4`` one step serves all coordinates; it is fitted to the owner's
+    vectors. Signs are compared by Hamming distance.
+
+    Args:
+        code: What a coordinate becomes.
+    """
     return Quantize(code=code)
 
 

@@ -50,7 +50,15 @@ class RandomProjection(Projection):
 
 
 def build(*, k: int, seed: int = 0) -> RandomProjection:
-    """Keep k random directions, the same for everybody who knows the public seed."""
+    """Keep k random directions, the same for everybody who knows the public seed.
+
+    They are orthonormal, and the coordinates are scaled so that squared distances are kept on
+    average. This is no key: an attacker has the same matrix.
+
+    Args:
+        k: How many coordinates are released.
+        seed: From which the directions are drawn, with d and k; it is no secret.
+    """
     return RandomProjection(k=k, seed=seed)
 
 

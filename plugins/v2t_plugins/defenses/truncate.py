@@ -67,7 +67,11 @@ class Truncate(Defense):
 
 
 def build(*, k: int) -> Truncate:
-    """Keep the first k coordinates."""
+    """Keep the first k coordinates.
+
+    Args:
+        k: How many coordinates are released.
+    """
     return Truncate(k=k)
 
 
