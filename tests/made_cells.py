@@ -9,11 +9,13 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
+from numpy.typing import NDArray
 
 from v2t_bench.canonical import hash_file
 from v2t_bench.results import Measured, Result, cell_id
 
 Made = tuple[Result, pa.Table]
+Scores = Sequence[float] | NDArray[np.float64]
 
 LABELS: dict[str, Any] = {
     "corpus": "c", "track": "cut", "fingerprint": "f", "max_tokens": 32, "embedder": "e",
@@ -21,7 +23,7 @@ LABELS: dict[str, Any] = {
 
 
 def utility(
-    values: Sequence[float], defense: str = "none", seed: str = "", *,
+    values: Scores, defense: str = "none", seed: str = "", *,
     labels: Mapping[str, Any] | None = None, facts: Mapping[str, Any] | None = None,
     version: str = "1",
 ) -> Made:  # fmt: skip
@@ -29,10 +31,10 @@ def utility(
     own = {**LABELS, "defense": defense, "noise_on": "" if defense == "none" else "both",
            "seeds": seed, **(labels or {})}  # fmt: skip
     identity = {"kind": "utility", "labels": own, "plugins": {"p": version}}
-    queries = [f"query-{at}" for at in range(len(values))]
-    table = pa.table({"query": queries, "found": [[]] * len(values),
-                      "judgements": ["{}"] * len(values),
-                      "ndcg_at_10": np.asarray(values, np.float64)})  # fmt: skip
+    column = np.asarray(values, np.float64)
+    queries = [f"query-{at}" for at in range(len(column))]
+    table = pa.table({"query": queries, "found": [[]] * len(column),
+                      "judgements": ["{}"] * len(column), "ndcg_at_10": column})  # fmt: skip
     made = Result(
         kind="utility", cell_id=cell_id(identity), identity=identity, labels=own,
         scores={"ndcg_at_10": measured(values)},
@@ -42,7 +44,7 @@ def utility(
 
 
 def leakage(
-    values: Sequence[float], attack: str = "a", defense: str = "none", seed: str = "", *,
+    values: Scores, attack: str = "a", defense: str = "none", seed: str = "", *,
     threat: str = "oblivious", pairs: int | None = None, documents: Sequence[str] | None = None,
     labels: Mapping[str, Any] | None = None, references: Mapping[str, str] | None = None,
     n_texts: int | None = None, version: str = "1", ids: Sequence[str] | None = None,
@@ -51,11 +53,11 @@ def leakage(
     own = {**LABELS, "defense": defense, "noise_on": "" if defense == "none" else "both",
            "seeds": seed, "attack": attack, "threat": threat, "oracle": "clean", "pairs": pairs,
            "flags": [], "plugins": [f"p=={version}"], **(labels or {})}  # fmt: skip
-    asked = len(values) if n_texts is None else n_texts
+    column = np.asarray(values, np.float64)
+    asked = len(column) if n_texts is None else n_texts
     identity = {"kind": "leakage", "labels": own, "plugins": {"p": version}, "n_texts": asked,
                 "sample_seed": 0, "limit": None}  # fmt: skip
-    ids = [f"text-{at}" for at in range(len(values))] if ids is None else list(ids)
-    column = np.asarray(values, np.float64)
+    ids = [f"text-{at}" for at in range(len(column))] if ids is None else list(ids)
     table = pa.table({"id": ids, "document": list(documents or ids), "text": ids, "guess": ids,
                       "bleu": column / 2, "bleu_norm": column})  # fmt: skip
     made = Result(
@@ -66,8 +68,8 @@ def leakage(
     return made, table
 
 
-def measured(values: Sequence[float]) -> Measured:
-    return Measured(value=float(np.mean(values)), n=len(values))
+def measured(values: Scores) -> Measured:
+    return Measured(value=float(np.mean(values)), n=np.size(values))
 
 
 def write(folder: Path, *cells: Made) -> Path:

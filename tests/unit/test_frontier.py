@@ -336,7 +336,7 @@ def everything() -> list[Made]:
                 cells.append(leakage(values, "a", name, seed, threat=threat))
                 cells.append(leakage(values[::-1], "nearest", name, seed, threat=threat))
     cells[0] = utility(spread(0.6, 99))
-    return cells + [utility([0.5] * 40, labels={"corpus": "b"})]
+    return [*cells, utility([0.5] * 40, labels={"corpus": "b"})]
 
 
 def test_the_bytes_do_not_depend_on_the_order_of_folders_or_cells(tmp_path: Path) -> None:
