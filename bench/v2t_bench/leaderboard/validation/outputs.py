@@ -68,10 +68,13 @@ def check_outputs(result: Result, folder: Path, tell: Tell) -> Digests | None:
         return None
     if result.kind == "utility":
         check_demo(result, None, tell)
+        if not table.num_rows:
+            tell("queries", f"{RETRIEVAL} holds no queries; run the same grid again")
+            return None
         return _retrieval(result, table, tell)
     check_sample(result, table, tell)
     check_demo(result, table, tell)
-    return _samples(result, table, tell)
+    return _samples(result, table, tell) if table.num_rows else None
 
 
 def _check_traces(result: Result, path: Path, quotable: bool, tell: Tell) -> None:
@@ -164,7 +167,8 @@ def _are_numbers(table: pa.Table, name: str, tell: Tell) -> bool:
         values = np.asarray(chunked.to_numpy(), np.float64)
         legal = np.isfinite(values)
         if column in MAY_BE_NAN and not chunked.null_count:
-            legal |= np.isnan(values)
+            # All of them NaN: then there is no such column.
+            legal |= np.isnan(values) & legal.any()
         if not legal.all() or chunked.null_count:
             fine = False
             row = int(np.argmin(legal))

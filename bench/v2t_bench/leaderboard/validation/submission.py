@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+from v2t_bench.errors import V2TError
 from v2t_bench.leaderboard.validation.across import Neighbours
 from v2t_bench.leaderboard.validation.board_file import check_board
 from v2t_bench.leaderboard.validation.cell_folder import check_hashes, read_cell
@@ -90,7 +91,13 @@ class Submission:
         check_facts(result, tell)
         check_licence(result, tell)
         check_free_text(result, tell)
-        digests: Digests | None = check_outputs(result, cell, tell) if own else None
+        digests: Digests | None = None
+        try:
+            digests = check_outputs(result, cell, tell) if own else None
+        # A string that is no UTF-8, a number that overflows: whatever scoring cannot take.
+        except (V2TError, ValueError, ArithmeticError, OSError) as error:
+            tell("outputs", f"its outputs cannot be scored ({shown(str(error))}); run the same "
+                 "grid again to make the cell anew")  # fmt: skip
         return LookedAt(self._place(cell.parents[1], cell.name), result, digests) if fine else None
 
     def _check_folder(self, folder: Path) -> None:
