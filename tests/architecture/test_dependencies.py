@@ -15,7 +15,13 @@ from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
 OURS = {"v2t_bench", "v2t_plugins", "v2t_minilm_inverters"}
-FOR_TESTS = ("test", "parity", "peers", "figures")  # extras that are no part of the product
+FOR_TESTS = (
+    "test",
+    "browser",
+    "parity",
+    "peers",
+    "figures",
+)  # extras that are no part of the product
 # What is called otherwise than its module and may not be installed where tests run.
 OWNERS = {"faiss": ["faiss-cpu"]}
 NEVER_IMPORTED = {
@@ -77,7 +83,8 @@ def with_test(project: dict[str, Any], core: dict[str, Requirement]) -> dict[str
 @pytest.fixture(scope="module")
 def with_all(project: dict[str, Any], with_test: dict[str, Requirement]) -> dict[str, Requirement]:
     extras = project["project"]["optional-dependencies"]
-    return with_test | declared([*extras["parity"], *extras["peers"], *extras["figures"]])
+    others = [name for name in FOR_TESTS if name != "test"]
+    return with_test | declared([line for name in others for line in extras[name]])
 
 
 @pytest.fixture(scope="module")

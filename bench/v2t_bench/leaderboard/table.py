@@ -40,7 +40,7 @@ def rich_table(rows: Sequence[Row]) -> Table:
             str(row["corpus"]),
             f"{row['defense']}{seeds}",
             shown[str(row["attack"])],
-            _threat(row),
+            threat_text(row),
             _number(row["ndcg_at_10"], 3),
             _number(row["ndcg_kept"], 2),
             _number(row["bleu"], 1),
@@ -55,7 +55,7 @@ def rich_table(rows: Sequence[Row]) -> Table:
     return table
 
 
-def _threat(row: Row) -> str:
+def threat_text(row: Row) -> str:
     """Return what the attacker of a row knows, its pairs and whom it asks if that is special."""
     parts = [str(row["threat"])]
     if row["threat"] in (ALIGN, WORST) and row["pairs"] is not None:
