@@ -54,8 +54,8 @@ class TestABuild:
     ) -> None:
         done = invoke("leaderboard", "build", *runs, "-o", tmp_path / "o")
         assert done.status == 0, done.err
-        assert set(contents(tmp_path / "o")) == {"forty.csv", "frontier.csv"}
-        rows = read(tmp_path / "o" / "forty.csv")
+        assert set(contents(tmp_path / "o")) == {"beir-forty.csv", "frontier.csv"}
+        rows = read(tmp_path / "o" / "beir-forty.csv")
         own = [row["cell_id"] for run in runs for row in read(run / "leaderboard.csv")]
         assert list(rows[0]) == list(COLUMNS)
         assert {row["cell_id"] for row in rows} == set(own)
@@ -120,7 +120,7 @@ class TestACheck:
         done = invoke("leaderboard", "build", *runs, "-o", tmp_path, "--check")
         assert (done.status, done.out) == (0, "")
 
-    @pytest.mark.parametrize("name", ["forty.csv", "frontier.csv"])
+    @pytest.mark.parametrize("name", ["beir-forty.csv", "frontier.csv"])
     def test_finds_one_digit_and_writes_nothing(
         self, invoke: Invoke, runs: list[Path], tmp_path: Path, name: str
     ) -> None:
@@ -141,7 +141,7 @@ class TestACheck:
         done = invoke("leaderboard", "build", *runs, "-o", tmp_path / "o", "--check")
         assert done.status == 1
         assert done.out.splitlines() == [
-            f"{tmp_path / 'o' / name}: missing" for name in ("forty.csv", "frontier.csv")
+            f"{tmp_path / 'o' / name}: missing" for name in ("beir-forty.csv", "frontier.csv")
         ]
         assert not (tmp_path / "o").exists()
 
@@ -179,14 +179,14 @@ class TestBadFolders:
         done = self.build(invoke, tmp_path / "r")
         assert done.status == 1
         assert f"has schema_version {schema}; this version of v2t-bench reads 1" in done.err
-        assert (tmp_path / "boards" / "forty.csv").exists()
+        assert (tmp_path / "boards" / "beir-forty.csv").exists()
 
     def test_in_conflict_are_told_and_the_rest_is_written(
         self, invoke: Invoke, runs: list[Path], tmp_path: Path
     ) -> None:
         shutil.copytree(runs[1], tmp_path / "r")
         path = next(
-            p for p in (tmp_path / "r").glob("cells/*/result.json") if "token" in p.read_text()
+            p for p in (tmp_path / "r").glob("cells/*/result.json") if '"token_f1"' in p.read_text()
         )
         record = json.loads(path.read_text())
         record["scores"]["token_f1"]["value"] = 0.75
@@ -195,7 +195,7 @@ class TestBadFolders:
         assert done.status == 1
         assert f"conflict: {path.parent.name} differs between {path.parent} and " in done.err
         assert "token_f1 is 0.75 in the first and " in done.err
-        ids = {row["cell_id"] for row in read(tmp_path / "boards" / "forty.csv")}
+        ids = {row["cell_id"] for row in read(tmp_path / "boards" / "beir-forty.csv")}
         assert ids
         assert path.parent.name not in ids
 

@@ -149,7 +149,7 @@ def test_a_merge_that_is_killed_leaves_whole_cells(
     copy = shutil.copyfile
 
     def killed(source: Path, target: Path) -> None:
-        if Path(source).name == "result.json" and (tmp_path / "m" / "cells").glob("v1-*"):
+        if Path(source).name == "result.json":
             raise KeyboardInterrupt
         copy(source, target)
 

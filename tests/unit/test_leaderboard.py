@@ -13,8 +13,10 @@ import pytest
 from v2t_bench.canonical import hash_file
 from v2t_bench.contamination import CONTAMINATED
 from v2t_bench.errors import BrokenPromise
+from v2t_bench.leaderboard.columns import frontier_columns
 from v2t_bench.leaderboard.csv_file import csv_text
-from v2t_bench.leaderboard.rows import COLUMNS, leaderboard_rows
+from v2t_bench.leaderboard.frontier import FEW_SEEDS, INCOMPLETE
+from v2t_bench.leaderboard.rows import COLUMNS, OPAQUE, leaderboard_rows
 from v2t_bench.leaderboard.table import rich_table, short_attack
 from v2t_bench.results import Measured, Result
 
@@ -230,7 +232,28 @@ def test_a_study_is_as_it_was_published() -> None:
 
 
 def test_every_column_is_explained() -> None:
-    text = (Path(__file__).parents[2] / "leaderboards" / "README.md").read_text()
+    text, _ = explanations()
     explained = {name for line in text.splitlines() if line.startswith("| ")
                  for name in re.findall(r"\w+", line.split("|")[1])}  # fmt: skip
     assert set(COLUMNS) - explained == set()
+
+
+def explanations() -> list[str]:
+    """What is said of the long boards, and of the wide one."""
+    text = (Path(__file__).parents[2] / "leaderboards" / "README.md").read_text()
+    return text.split("\n## frontier.csv\n")
+
+
+def test_every_column_of_the_frontier_is_explained_in_order() -> None:
+    _, text = explanations()
+    table = text.split("\n|---|---|---|\n")[1].split("\n\n")[0]
+    explained = [
+        name.strip() for line in table.splitlines() for name in line.split("|")[1].split(",")
+    ]
+    assert tuple(explained) == frontier_columns(["..."])
+
+
+def test_every_flag_of_the_frontier_is_explained() -> None:
+    _, text = explanations()
+    for flag in (FEW_SEEDS, INCOMPLETE, OPAQUE, "weak-attack", "oblivious-only"):
+        assert f"`{flag}`" in text
