@@ -15,13 +15,7 @@ from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
 OURS = {"v2t_bench", "v2t_plugins", "v2t_minilm_inverters"}
-FOR_TESTS = (
-    "test",
-    "browser",
-    "parity",
-    "peers",
-    "figures",
-)  # extras that are no part of the product
+FOR_TESTS = ("test", "browser", "parity", "peers")  # extras that are no part of the product
 # What is called otherwise than its module and may not be installed where tests run.
 OWNERS = {"faiss": ["faiss-cpu"]}
 NEVER_IMPORTED = {

@@ -11,7 +11,6 @@ from v2t_bench.cli import EXIT_FAILED
 from v2t_bench.cli.options import tell
 
 if TYPE_CHECKING:
-    from v2t_bench.leaderboard.board import Board
     from v2t_bench.leaderboard.gathered import Gathered
 
 # A folder may hold thousands of bad cells; their number is told in any case.
@@ -62,28 +61,12 @@ def command(results: tuple[Path, ...], output: Path, check: bool, pictures: bool
         tell(f"{len(gathered.results)} cells: {len(board.rows)} rows, {len(board.frontier)} "
              f"releases, {len(files)} CSVs in {output}")  # fmt: skip
     if pictures:
-        _draw(board, output)
+        from v2t_bench.leaderboard.pictures import draw_pictures
+
+        for path in draw_pictures(board, output, tell=tell):
+            tell(f"drew {path}")
     if bad:
         raise click.exceptions.Exit(EXIT_FAILED)
-
-
-def _draw(board: Board, folder: Path) -> None:
-    """Draw the boards' pictures.
-
-    Raises:
-        BadInput: what draws them is not installed.
-    """
-    import importlib
-
-    from v2t_bench.errors import BadInput
-
-    try:
-        importlib.import_module("v2t_bench.leaderboard.pictures").draw_pictures(board, folder)
-    except ModuleNotFoundError as error:
-        raise BadInput(
-            f"--pictures needs {error.name}, which is not installed; the CSVs are written "
-            "(pip install matplotlib)"
-        ) from error
 
 
 def tell_what_is_left_out(gathered: Gathered, conflicts: str = "left out") -> bool:

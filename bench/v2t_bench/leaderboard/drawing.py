@@ -66,7 +66,8 @@ def drawing() -> Iterator[None]:
         ) from error
     with mpl.rc_context():
         mpl.rcdefaults()
-        mpl.rcParams.update(_SETTINGS)
+        settings: Any = _SETTINGS  # newer stubs name every key
+        mpl.rcParams.update(settings)
         yield
 
 
@@ -120,9 +121,11 @@ def _letters() -> frozenset[int]:
 
 def text_width(text: str, size: float) -> float:
     """Return how wide a line of text is, in points."""
-    from matplotlib.textpath import TextPath
+    from matplotlib.font_manager import FontProperties
+    from matplotlib.textpath import text_to_path
 
-    return float(TextPath((0, 0), text, size=size).get_extents().width) if text.strip() else 0.0
+    font = FontProperties(family="DejaVu Sans", size=size)
+    return float(text_to_path.get_text_width_height_descent(text, font, ismath=False)[0])
 
 
 def fitting(text: str, width: float, size: float) -> str:
@@ -137,7 +140,8 @@ def in_lines(texts: list[str], width: float, size: float, most: int) -> str:
 
     After ``most`` lines it says how many are left.
     """
-    lines, line = [], ""
+    lines: list[str] = []
+    line = ""
     for at, text in enumerate(texts):
         piece = text if at == len(texts) - 1 else f"{text}, "
         if line and text_width(line + piece, size) > width:
@@ -151,7 +155,8 @@ def in_lines(texts: list[str], width: float, size: float, most: int) -> str:
 
 def in_points(axes: Axes, x: float, y: float) -> tuple[float, float]:
     """Return where a point of the data lies, in points from the figure's lower left corner."""
-    pixels = axes.transData.transform((x, y)) * 72 / axes.get_figure(root=True).dpi
+    figure: Any = axes.get_figure(root=True)
+    pixels = axes.transData.transform((x, y)) * 72 / figure.dpi
     return float(pixels[0]), float(pixels[1])
 
 

@@ -68,7 +68,7 @@ def _scales(axes: Axes, points: Sequence[Point], *, small: bool) -> None:
     if small:
         ticks = [share for share in ticks if share in (left, 0.5, 0.8, 0.95, 1.0)]
     axes.set_xticks(ticks, [f"{share:g}" for share in ticks])
-    axes.set_ylim(0, max([*read, 1.0]) * 1.06)
+    axes.set_ylim(0, max([*read, 1.0]) * 1.12)
     axes.grid(axis="x", color="#EEEEEE", lw=0.5, zorder=0)
     axes.set_axisbelow(True)
 

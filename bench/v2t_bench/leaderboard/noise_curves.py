@@ -114,11 +114,12 @@ def _curves(table: Table, sides: str, rows: dict[float, FrontierRow]) -> Curves:
             # Undefended vectors are where both begin: there is no defense to know of.
             start = undefended and _read(table, undefended, 0.0, attack, OBLIVIOUS)
             if found:
-                read[attack, how] = [start, *found] if start else found
+                read[attack, how] = [start, *found] if isinstance(start, Dot) else found
     kept = [_kept(row, sigma) for sigma, row in rows.items()]
-    start = [Dot(sigma=0.0, value=1.0)] if undefended is not None else []
+    # By definition: what is kept is the share of this.
+    whole = [Dot(sigma=0.0, value=1.0)] if undefended is not None else []
     return Curves(
-        table=table, sides=sides, read=read, kept=start + [dot for dot in kept if dot is not None]
+        table=table, sides=sides, read=read, kept=whole + [dot for dot in kept if dot is not None]
     )
 
 

@@ -51,19 +51,17 @@ def draw_curves(curves: Sequence[Curves]) -> Figure:
         told = "; ".join(filter(None, [measured, curve.sides and f"noise {drawable(curve.sides)}"]))
         weak = " (weak attacks)" if warning(curve.table) else ""
         room = 72 * WIDTH * across
-        for text, up, how in (
-            (name + weak, 2.89, {"size": 7.5, "weight": "bold"}),
-            (told, 2.75, {"size": 5.5, "color": FAINT}),
-        ):
-            size = float(str(how["size"]))
-            figure.text(left, (bottom + up) / height, fitting(text, room, size), va="center", **how)
+        figure.text(left, (bottom + 2.89) / height, fitting(name + weak, room, 7.5),
+                    va="center", size=7.5, weight="bold")  # fmt: skip
+        figure.text(left, (bottom + 2.75) / height, fitting(told, room, 5.5),
+                    va="center", size=5.5, color=FAINT)  # fmt: skip
         _draw_read(upper, curve, looks)
         _draw_kept(lower, curve)
         if column == 0:
             upper.set_ylabel("bleu_norm")
             lower.set_ylabel("NDCG@10 kept")
             figure.align_ylabels([upper, lower])
-    figure.text(0.5, (foot + 0.02) / height, "sigma of the noise, per coordinate", ha="center")
+    figure.text(0.5, (foot - 0.03) / height, "sigma of the noise, per coordinate", ha="center")
     figure.legend(handles=_keys(looks), loc="lower center", bbox_to_anchor=(0.5, 0.1 / height),
                   ncols=5, columnspacing=1.4, handlelength=2.2, borderaxespad=0)  # fmt: skip
     return figure

@@ -74,7 +74,12 @@ def tables_of(board: Board) -> list[Table]:
     keys = sorted(tables)
     names = _names(keys)
     return [
-        Table(name=names[key], releases=tables[key], rows=_own(board.rows, tables[key]))
+        Table(
+            name=names[key],
+            # Two rows of a defense that differ are no one release; then what they hold decides.
+            releases=sorted(tables[key], key=lambda row: (str(row["defense"]), str(row))),
+            rows=_own(board.rows, tables[key]),
+        )
         for key in keys
     ]
 
