@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import os
+import shutil
 import tarfile
 from pathlib import Path
 
@@ -11,7 +12,7 @@ import pytest
 import zstandard
 
 from v2t_bench.errors import BadInput, CorruptArtifact
-from v2t_bench.leaderboard.packed_results import opened, pack
+from v2t_bench.leaderboard.packed_results import opened, pack, written
 
 CELL = "v1-" + "0123456789abcdef" * 2
 OTHER = "v1-" + "f" * 32
@@ -131,4 +132,30 @@ def test_anything_else_is_no_results_folder(tmp_path: Path) -> None:
     (tmp_path / "run.zip").touch()
     for path in (tmp_path / "run.zip", tmp_path / "missing", tmp_path / "missing.tar.zst"):
         with pytest.raises(BadInput, match="is no results folder"), opened([path]):
+            pass
+
+
+def test_what_is_written_into_a_folder_ends_packed(folder: Path, tmp_path: Path) -> None:
+    with written(tmp_path / "new" / "run.tar.zst") as place:
+        shutil.copytree(folder, place)
+    with opened([tmp_path / "new" / "run.tar.zst"]) as (unpacked,):
+        assert files(unpacked) == files(folder)
+
+
+def test_nothing_is_packed_where_the_writing_failed(tmp_path: Path) -> None:
+    with pytest.raises(ZeroDivisionError), written(tmp_path / "run.tar.zst"):
+        raise ZeroDivisionError
+    assert not (tmp_path / "run.tar.zst").exists()
+
+
+def test_another_name_is_written_as_a_folder(tmp_path: Path) -> None:
+    with written(tmp_path / "run") as place:
+        assert place == tmp_path / "run"
+
+
+def test_a_file_where_a_folder_should_be_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "run").touch()
+    (tmp_path / "run.tar.zst").mkdir()
+    for name in ("run", "run.tar.zst"):
+        with pytest.raises(BadInput, match="is there and is not"), written(tmp_path / name):
             pass

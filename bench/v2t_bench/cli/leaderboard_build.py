@@ -9,6 +9,7 @@ import click
 
 from v2t_bench.cli import EXIT_FAILED
 from v2t_bench.cli.options import tell
+from v2t_bench.cli.results_argument import takes_results
 
 if TYPE_CHECKING:
     from v2t_bench.leaderboard.gathered import Gathered
@@ -18,10 +19,7 @@ _TOLD = 20
 
 
 @click.command("build", short_help="Write the boards of results folders as CSV.")
-@click.argument(
-    "results", nargs=-1, required=True, metavar="RESULTS...",
-    type=click.Path(path_type=Path, exists=True, file_okay=False),
-)  # fmt: skip
+@takes_results
 @click.option(
     "--output", "-o", type=click.Path(path_type=Path, file_okay=False),
     default=Path("leaderboards"), show_default=True, help="Folder of the boards.",
@@ -30,7 +28,7 @@ _TOLD = 20
               help="Write nothing; exit with 1 where a CSV in the folder differs.")  # fmt: skip
 @click.option("--pictures", is_flag=True, help="Draw the frontier and the noise curve as well.")
 def command(results: tuple[Path, ...], output: Path, check: bool, pictures: bool) -> None:
-    """Write one long CSV a corpus and frontier.csv of the cells in the folders RESULTS.
+    """Write one long CSV a corpus and frontier.csv of the cells in RESULTS.
 
     The same cells give the same bytes, in whatever order they are named. Cells that failed or
     are half-written make no row; where cells are damaged, or two folders hold one with different

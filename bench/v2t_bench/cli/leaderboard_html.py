@@ -9,13 +9,11 @@ import click
 from v2t_bench.cli import EXIT_FAILED
 from v2t_bench.cli.leaderboard_build import tell_what_is_left_out
 from v2t_bench.cli.options import tell
+from v2t_bench.cli.results_argument import takes_results
 
 
 @click.command("html", short_help="Write the boards as one page.")
-@click.argument(
-    "results", nargs=-1, required=True, metavar="RESULTS...",
-    type=click.Path(path_type=Path, exists=True, file_okay=False),
-)  # fmt: skip
+@takes_results
 @click.option(
     "--output", "-o", type=click.Path(path_type=Path, dir_okay=False),
     default=Path("leaderboards/index.html"), show_default=True, help="The page.",
@@ -25,7 +23,7 @@ from v2t_bench.cli.options import tell
     help="Show texts of this collection too, which you may pass on, and say whose they are.",
 )  # fmt: skip
 def command(results: tuple[Path, ...], output: Path, quote: tuple[str, ...]) -> None:
-    """Write the boards of the cells in the folders RESULTS as one page that fetches nothing.
+    """Write the boards of the cells in RESULTS as one page that fetches nothing.
 
     The same cells give the same bytes, in whatever order they are named. Recovered texts are
     shown of the generated collections, and of those named by --quote if run kept them

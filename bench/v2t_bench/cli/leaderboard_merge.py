@@ -9,31 +9,32 @@ import click
 from v2t_bench.cli import EXIT_FAILED
 from v2t_bench.cli.leaderboard_build import tell_what_is_left_out
 from v2t_bench.cli.options import tell
+from v2t_bench.cli.results_argument import takes_results
 
 
 @click.command("merge", short_help="Join results folders into one.")
-@click.argument(
-    "results", nargs=-1, required=True, metavar="RESULTS...",
-    type=click.Path(path_type=Path, exists=True, file_okay=False),
-)  # fmt: skip
-@click.option("--output", "-o", type=click.Path(path_type=Path, file_okay=False), required=True,
-              help="Results folder to join them in; one that is there is added to.")  # fmt: skip
+@takes_results
+@click.option("--output", "-o", type=click.Path(path_type=Path), required=True,
+              help="Results folder to join them in; one that is there is added to. Ending in "
+              ".tar.zst: one file of the cells, made anew.")  # fmt: skip
 def command(results: tuple[Path, ...], output: Path) -> None:
-    """Copy the finished cells of the folders RESULTS into one, which run, score and build take.
+    """Copy the finished cells of RESULTS into one, which run, score and build take.
 
     A cell in two folders with the same scores is one. With different scores it is a conflict:
     what differs is told, the first folder's is kept, and the exit status is 1. The same command
     goes on with a merge that was stopped.
     """
     from v2t_bench.leaderboard.merge import merge
+    from v2t_bench.leaderboard.packed_results import written
 
-    merged = merge(results, output)
+    with written(output) as folder:
+        merged = merge(results, folder)
     bad = tell_what_is_left_out(merged.gathered, "that differ: the first is kept")
     known = set(merged.gathered.conflicts)
     own = [conflict for conflict in merged.conflicts if conflict not in known]
     for conflict in own:
         tell(f"conflict: {conflict}")
-    tell(f"{merged.copied} cells copied, {merged.there} there already; {merged.rows} rows in "
-         f"{output / 'leaderboard.csv'}")  # fmt: skip
+    tell(f"{merged.copied} cells copied, {merged.there} there already; they make {merged.rows} "
+         f"rows: {output}")  # fmt: skip
     if bad or own:
         raise click.exceptions.Exit(EXIT_FAILED)

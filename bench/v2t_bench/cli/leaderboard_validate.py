@@ -8,16 +8,11 @@ import click
 
 from v2t_bench.cli import EXIT_FAILED
 from v2t_bench.cli.options import tell
+from v2t_bench.cli.results_argument import takes_results
 
 
 @click.command("validate", short_help="Check results before they are handed in.")
-@click.argument(
-    "results",
-    nargs=-1,
-    required=True,
-    type=click.Path(path_type=Path, exists=True, file_okay=False),
-    metavar="RESULTS...",
-)
+@takes_results
 @click.option(
     "--max-mb",
     type=click.FloatRange(0, min_open=True),
@@ -26,7 +21,7 @@ from v2t_bench.cli.options import tell
     help="Largest results folder, in millions of bytes.",
 )
 def command(results: tuple[Path, ...], max_mb: float) -> None:
-    """Check the results folders RESULTS as a submission to the boards is checked.
+    """Check RESULTS as a submission to the boards is checked.
 
     Every score is computed anew from the stored outputs, every cell id and hash is compared, and
     the rows that each row is read against must be there. Everything that is wrong is listed; the

@@ -85,6 +85,32 @@ def opened(results: Sequence[Path], *, max_bytes: int = MAX_BYTES) -> Iterator[l
         yield folders
 
 
+@contextmanager
+def written(output: Path) -> Iterator[Path]:
+    """Give the results folder ``output``; if it ends in ``.tar.zst``, one that is packed at last.
+
+    Raises:
+        BadInput: the file cannot be written, or what should be a folder is a file.
+    """
+    packed = output.name.endswith(SUFFIX)
+    if output.exists() and output.is_dir() == packed:
+        expected = "a file" if packed else f"a folder, or a name that ends in {SUFFIX}"
+        raise BadInput(f"{output} is there and is not {expected}; choose another name with -o")
+    if not packed:
+        yield output
+        return
+    with tempfile.TemporaryDirectory(prefix="v2t-bench-") as temporary:
+        folder = Path(temporary) / output.name.removesuffix(SUFFIX)
+        yield folder
+        try:
+            output.parent.mkdir(parents=True, exist_ok=True)
+            pack(folder, output)
+        except OSError as error:
+            raise BadInput(
+                f"{output} cannot be written ({error.strerror}); choose another with -o"
+            ) from error
+
+
 def _unpack(archive: Path, folder: Path, max_bytes: int) -> None:
     import zstandard
 
