@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -90,6 +91,18 @@ def test_every_verb_has_a_section(root: Path) -> None:
     lines = (root / "docs" / "cli.md").read_text().splitlines()
 
     assert {f"## `v2t-bench {verb}`" for verb in VERBS} - set(lines) == set()
+
+
+def test_every_variable_is_named_after_its_option(root: Path) -> None:
+    told = re.findall(
+        r"^\| .*?`--([a-z-]+)`.* \| `V2T_BENCH_([A-Z_]+)` \|",
+        (root / "docs" / "cli.md").read_text(),
+        re.MULTILINE,
+    )
+
+    assert len(told) > 60
+    named = [(option.replace("-", "_").upper(), variable) for option, variable in told]
+    assert [(option, variable) for option, variable in named if not variable.endswith(option)] == []
 
 
 def test_an_option_stands_with_its_default_and_its_variable(root: Path) -> None:

@@ -7,6 +7,7 @@ import json
 import os
 import subprocess
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -51,7 +52,7 @@ def site(project: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def run(words: list[object], site: Path, cache: Path) -> Finished:
+def run(words: Sequence[object], site: Path, cache: Path) -> Finished:
     """Run Python with these arguments, the project installed."""
     variables = environment(cache)
     variables["PYTHONPATH"] += f"{os.pathsep}{site}"

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
+from v2t_bench.cli import named_after_options
 from v2t_bench.cli.options import data_dir_option, tell
 
 if TYPE_CHECKING:
@@ -34,11 +35,13 @@ class _Data(click.Group):
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         """Return one verb."""
+        found = super().get_command(ctx, cmd_name)
         if cmd_name == MAKE_NOTEEVENTS:
             from v2t_bench.cli.data_make_noteevents import command as make_noteevents
 
-            return make_noteevents
-        return super().get_command(ctx, cmd_name)
+            found = make_noteevents
+        verb = f"data_{cmd_name}".replace("-", "_")
+        return None if found is None else named_after_options(found, verb)
 
 
 @click.group("data", cls=_Data, short_help="List, fetch and verify collections.")
