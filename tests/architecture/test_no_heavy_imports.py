@@ -74,6 +74,8 @@ def test_offering_the_carried_inverters_imports_nothing_heavy(root: Path, run_py
         ["invert", "--help"],
         ["data", "--help"],
         ["data", "list"],
+        ["leaderboard", "--help"],
+        ["leaderboard", "build", "--help"],
     ],
 )
 def test_a_question_imports_nothing_heavy(run_python: Run, arguments: list[str]) -> None:

@@ -21,15 +21,15 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-def runs(made: Path, invoke: Invoke, beir_folder: Path, trained: None) -> list[Path]:
+def runs(made: Path, invoke: Invoke) -> list[Path]:
     """Two results folders of one table; the undefended cells are in both."""
     folders = [made / "one", made / "two"]
     for folder, defenses in zip(folders, (ONE, TWO), strict=True):
         if not folder.exists():
             done = invoke(
-                "run", "--dataset", f"beir:{beir_folder}", "--embedder", "hashed", "--device",
-                "cpu", "--attack", "bow", "--threat", "oblivious", "--threat", "adaptive:denoise",
-                "--public", beir_folder / "corpus.jsonl", *defenses, "-o", folder,
+                "run", "--dataset", "demo-beir", "--embedder", "hashed", "--device", "cpu",
+                "--attack", "nearest", "--threat", "oblivious", "--threat", "adaptive:denoise",
+                *defenses, "-o", folder,
             )  # fmt: skip
             assert done.status == 0, done.err
     return folders
@@ -54,8 +54,8 @@ class TestABuild:
     ) -> None:
         done = invoke("leaderboard", "build", *runs, "-o", tmp_path / "o")
         assert done.status == 0, done.err
-        assert set(contents(tmp_path / "o")) == {"beir-forty.csv", "frontier.csv"}
-        rows = read(tmp_path / "o" / "beir-forty.csv")
+        assert set(contents(tmp_path / "o")) == {"demo-beir.csv", "frontier.csv"}
+        rows = read(tmp_path / "o" / "demo-beir.csv")
         own = [row["cell_id"] for run in runs for row in read(run / "leaderboard.csv")]
         assert list(rows[0]) == list(COLUMNS)
         assert {row["cell_id"] for row in rows} == set(own)
@@ -67,13 +67,14 @@ class TestABuild:
     ) -> None:
         invoke("leaderboard", "build", *runs, "-o", tmp_path)
         long = {(row["defense"], row["threat"]): row for row in read(runs[1] / "leaderboard.csv")
-                if row["attack"].startswith("bow") or row["threat"] == "worst"}  # fmt: skip
+                if row["attack"].startswith("nearest")}  # fmt: skip
         rows = read(tmp_path / "frontier.csv")
         (row,) = [row for row in rows if row["defense"] == "quantize:code=int8"]
         same = ("ndcg_at_10", "ndcg_lo", "ndcg_hi", "ndcg_kept", "snr_db", "headroom")
         worst, own = long[row["defense"], "worst"], long[row["defense"], "oblivious"]
         assert [row[name] for name in same] == [own[name] for name in same]
-        assert row["bleu_norm bow oblivious"] == own["bleu_norm"]
+        assert row["ndcg_lo"] != ""
+        assert row["bleu_norm nearest oblivious"] == own["bleu_norm"]
         assert [row[f"worst_{name}"] for name in ("bleu_norm", "lo", "hi")] == [
             worst[name] for name in ("bleu_norm", "bleu_norm_lo", "bleu_norm_hi")
         ]  # fmt: skip
@@ -120,7 +121,7 @@ class TestACheck:
         done = invoke("leaderboard", "build", *runs, "-o", tmp_path, "--check")
         assert (done.status, done.out) == (0, "")
 
-    @pytest.mark.parametrize("name", ["beir-forty.csv", "frontier.csv"])
+    @pytest.mark.parametrize("name", ["demo-beir.csv", "frontier.csv"])
     def test_finds_one_digit_and_writes_nothing(
         self, invoke: Invoke, runs: list[Path], tmp_path: Path, name: str
     ) -> None:
@@ -141,7 +142,7 @@ class TestACheck:
         done = invoke("leaderboard", "build", *runs, "-o", tmp_path / "o", "--check")
         assert done.status == 1
         assert done.out.splitlines() == [
-            f"{tmp_path / 'o' / name}: missing" for name in ("beir-forty.csv", "frontier.csv")
+            f"{tmp_path / 'o' / name}: missing" for name in ("demo-beir.csv", "frontier.csv")
         ]
         assert not (tmp_path / "o").exists()
 
@@ -179,7 +180,7 @@ class TestBadFolders:
         done = self.build(invoke, tmp_path / "r")
         assert done.status == 1
         assert f"has schema_version {schema}; this version of v2t-bench reads 1" in done.err
-        assert (tmp_path / "boards" / "beir-forty.csv").exists()
+        assert (tmp_path / "boards" / "demo-beir.csv").exists()
 
     def test_in_conflict_are_told_and_the_rest_is_written(
         self, invoke: Invoke, runs: list[Path], tmp_path: Path
@@ -195,7 +196,7 @@ class TestBadFolders:
         assert done.status == 1
         assert f"conflict: {path.parent.name} differs between {path.parent} and " in done.err
         assert "token_f1 is 0.75 in the first and " in done.err
-        ids = {row["cell_id"] for row in read(tmp_path / "boards" / "beir-forty.csv")}
+        ids = {row["cell_id"] for row in read(tmp_path / "boards" / "demo-beir.csv")}
         assert ids
         assert path.parent.name not in ids
 
