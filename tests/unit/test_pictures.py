@@ -20,7 +20,7 @@ from v2t_bench.leaderboard.families import family_of, look_of, short_defense, to
 from v2t_bench.leaderboard.frontier_axes import floor_of
 from v2t_bench.leaderboard.frontier_points import heading, left_out, points_of, warning
 from v2t_bench.leaderboard.labels import Box, place_labels
-from v2t_bench.leaderboard.noise_curves import Dot, curves_of
+from v2t_bench.leaderboard.noise_curves import Dot, curves_of, told_apart
 from v2t_bench.leaderboard.pictures import draw_pictures
 from v2t_bench.leaderboard.plane import front, narrowed, widened
 from v2t_bench.leaderboard.rows import COLUMNS
@@ -292,6 +292,13 @@ def test_seeds_of_the_threat_that_is_told_are_shown_and_no_other() -> None:
     assert curves.read == {
         ("bow", "adaptive"): [Dot(sigma=0.05, value=5.0, low=3.0, high=7.0, seeds=(4.0, 6.0))]
     }
+
+
+def test_attacks_are_told_by_the_parameters_in_which_they_differ() -> None:
+    short, long = "vec2text:beam=1,steps=1", "vec2text:beam=1,steps=20"
+    assert told_apart([short, long, "bow:k=1", "$"]) == {
+        short: "vec2text:steps=1", long: "vec2text:steps=20", "bow:k=1": "bow", "$": "$",
+    }  # fmt: skip
 
 
 def test_labels_lie_neither_on_each_other_nor_on_markers_nor_outside() -> None:

@@ -66,7 +66,8 @@ def _scales(axes: Axes, points: Sequence[Point], *, small: bool) -> None:
     axes.set_xlim(left, beyond)
     ticks = [share for share in _SHARES if left <= share <= beyond]
     if small:
-        ticks = [share for share in ticks if share in (left, 0.5, 0.8, 0.95, 1.0)]
+        few = (0.9, 0.95, 0.98, 1.0) if left >= 0.7 else (0.5, 0.8, 0.95, 1.0)
+        ticks = [share for share in ticks if share in (left, *few)]
     axes.set_xticks(ticks, [f"{share:g}" for share in ticks])
     axes.set_ylim(0, max([*read, 1.0]) * 1.12)
     axes.grid(axis="x", color="#EEEEEE", lw=0.5, zorder=0)

@@ -13,7 +13,7 @@ from v2t_bench.leaderboard.rows import Row
 from v2t_bench.leaderboard.table import short_attack
 from v2t_bench.leaderboard.tables import Table
 from v2t_bench.resolution import PRIOR
-from v2t_bench.spelling import parse_composition
+from v2t_bench.spelling import parse, parse_composition
 from v2t_bench.threat import WORST
 
 if TYPE_CHECKING:
@@ -159,6 +159,28 @@ def _read(table: Table, row: FrontierRow, sigma: float, attack: str, how: str) -
         high=max(highs, default=None),
         seeds=tuple(_numbers(behind, "bleu_norm")) if len(behind) > 1 else (),
     )
+
+
+def told_apart(attacks: Sequence[str]) -> dict[str, str]:
+    """Return each attack with those parameters in which it differs from its namesakes."""
+    spelled = {}
+    for attack in attacks:
+        try:
+            spelled[attack] = parse(attack)
+        except BadSpelling:
+            continue
+    told = {attack: attack for attack in attacks}
+    for attack, own in spelled.items():
+        namesakes = [other for other in spelled.values() if other.name == own.name]
+        if any(other.positional for other in namesakes):
+            continue
+        differing = [
+            f"{key}={value}"
+            for key, value in sorted(own.named.items())
+            if any(other.named.get(key) != value for other in namesakes)
+        ]
+        told[attack] = own.name + (f":{','.join(differing)}" if differing else "")
+    return told
 
 
 def _behind(rows: Iterable[Row], mean: float) -> Sequence[Row]:

@@ -17,7 +17,7 @@ from v2t_bench.leaderboard.drawing import (
     new_figure,
 )
 from v2t_bench.leaderboard.frontier_points import heading, warning
-from v2t_bench.leaderboard.noise_curves import Curves, Dot
+from v2t_bench.leaderboard.noise_curves import Curves, Dot, told_apart
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -99,11 +99,12 @@ def _scale(axes: Axes, places: dict[float, float], *, labels: bool) -> None:
 
 def _draw_read(axes: Axes, curve: Curves, looks: dict[str, tuple[str, str]]) -> None:
     places, gap = _places(curve)
+    reach = max(places.values()) - min(places.values())
     ordered = sorted(curve.read)
     highest = 1.0
     for at, (attack, how) in enumerate(ordered):
         # Side by side, so that intervals of one sigma can be told apart.
-        aside = (at - (len(ordered) - 1) / 2) * min(0.022, 0.3 * gap / max(1, len(ordered)))
+        aside = (at - (len(ordered) - 1) / 2) * min(0.009 * reach, 0.3 * gap / len(ordered))
         shape, colour = looks[attack]
         line = curve.read[attack, how]
         xs = [places[dot.sigma] + (aside if dot.sigma else 0.0) for dot in line]
@@ -140,8 +141,9 @@ def _interval(axes: Axes, x: float, dot: Dot, colour: str) -> None:
 def _keys(looks: dict[str, tuple[str, str]]) -> list[Any]:
     from matplotlib.lines import Line2D
 
+    names = told_apart(list(looks))
     found: list[Any] = [
-        Line2D([], [], marker=shape, color=colour, ms=4, lw=0.9, label=drawable(attack, 36))
+        Line2D([], [], marker=shape, color=colour, ms=4, lw=0.9, label=drawable(names[attack], 36))
         for attack, (shape, colour) in looks.items()
     ]
     for how, told in ((OBLIVIOUS, "does not know the noise"), (ADAPTIVE, "knows it")):
