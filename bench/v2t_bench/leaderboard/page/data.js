@@ -5,14 +5,15 @@
 const DATA = JSON.parse(byId("data").textContent);
 const MISSING = "";
 
+const COLLATOR = new Intl.Collator("en", { numeric: true, sensitivity: "base" });
+
 function unpacked({ columns, values }) {
-  const collator = new Intl.Collator("en", { numeric: true, sensitivity: "base" });
   const stored = new Map();
   let length = 0;
   for (const [name, value] of Object.entries(values)) {
     const column = Array.isArray(value)
-      ? { values: value, ranks: null }
-      : { values: value.at.map((at) => (at === null ? null : value.texts[at])), ...ranked(value, collator) };
+      ? { values: value }
+      : { values: value.at.map((at) => (at === null ? null : value.texts[at])), packed: value };
     stored.set(name, column);
     length = column.values.length;
   }
@@ -22,21 +23,28 @@ function unpacked({ columns, values }) {
     value: (row, name) => (stored.has(name) ? stored.get(name).values[row] : null),
     /* What orders a column: the number itself, or where a text stands among the texts. */
     order: (row, name) => {
-      const { values: own, ranks } = stored.get(name);
-      return own[row] === null || own[row] === "" ? null : ranks === null ? Number(own[row]) : ranks[row];
+      const column = stored.get(name);
+      if (column.values[row] === null || column.values[row] === "") {
+        return null;
+      }
+      if (column.packed === undefined) {
+        return Number(column.values[row]);
+      }
+      column.ranks ??= ranked(column.packed.texts);
+      return column.ranks[column.packed.at[row]];
     },
   };
 }
 
-/* Texts are compared once each and not once a comparison: ten thousand rows sort at once. */
-function ranked({ texts, at }, collator) {
+/* Texts are compared once each and not once a row, and only of columns that are sorted by. */
+function ranked(texts) {
   const sorted = texts.map((text, place) => place);
-  sorted.sort((one, other) => collator.compare(texts[one], texts[other]) || one - other);
+  sorted.sort((one, other) => COLLATOR.compare(texts[one], texts[other]) || one - other);
   const rank = [];
   sorted.forEach((place, position) => {
     rank[place] = position;
   });
-  return { ranks: at.map((place) => (place === null ? null : rank[place])) };
+  return rank;
 }
 
 const FRONTIER = unpacked(DATA.frontier);

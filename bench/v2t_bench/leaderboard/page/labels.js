@@ -16,9 +16,11 @@ function overlap(one, other) {
 
 /* Places for the names of `marks` ({x, y, name}), first come first served; null: none is free. */
 function placeLabels(marks, box, taken = []) {
+  // More than the first hundred find no place in any case.
+  const named = marks.slice(0, 100);
   const occupied = marks.map(({ x, y }) => ({ left: x - 7, right: x + 7, top: y - 7, bottom: y + 7 }));
   occupied.push(...taken);
-  return marks.map(({ x, y, name }) => {
+  return named.map(({ x, y, name }) => {
     const width = shortened(name).length * CHARACTER;
     const choices = [
       [x + 9, y - 4, "start"],

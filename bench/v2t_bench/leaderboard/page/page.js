@@ -180,18 +180,24 @@ function showChart() {
   );
 }
 
-function update({ announced = true } = {}) {
-  showControls();
-  showChart();
+/* Sorting and turning pages change no more than this. */
+function showTables() {
   const where = STATE.scope === "all" ? "all collections" : tableName(STATE.table);
   const releases = frontierRows();
   const rows = longRows();
   GRIDS.frontier.update(releases, `One row a defense: ${where}`);
   GRIDS.rows.update(rows, `One row an attack: ${where}`);
-  showTexts({ onTable: chooseTable });
   writeAddress();
+  return `${releases.length} defenses and ${rows.length} rows of ${where}`;
+}
+
+function update({ announced = true } = {}) {
+  showControls();
+  showChart();
+  const told_ = showTables();
+  showTexts({ onTable: chooseTable });
   if (announced) {
-    announce(`${releases.length} defenses and ${rows.length} rows of ${where}`);
+    announce(told_);
   }
 }
 
@@ -272,7 +278,6 @@ function listenForTheme() {
 }
 
 function begin() {
-  document.documentElement.classList.add("scripted");
   listenForTheme();
   if (DATA.tables.length === 0) {
     byId("empty").hidden = false;
@@ -281,8 +286,8 @@ function begin() {
   for (const section of document.querySelectorAll("[data-scripted]")) {
     section.hidden = false;
   }
-  GRIDS.frontier = makeGrid({ id: "frontier", source: FRONTIER, label: "Defenses", onChange: () => update({ announced: false }) });
-  GRIDS.rows = makeGrid({ id: "rows", source: ROWS, label: "Attacks", onChange: () => update({ announced: false }) });
+  GRIDS.frontier = makeGrid({ id: "frontier", source: FRONTIER, label: "Table of defenses", onChange: showTables });
+  GRIDS.rows = makeGrid({ id: "rows", source: ROWS, label: "Table of attacks", onChange: showTables });
   if (addressHoldsState()) {
     readAddress();
   }

@@ -80,15 +80,16 @@ function frontOf(points, attack, threat) {
   if (attack === "" && threat === "") {
     return points.filter(({ release }) => FRONTIER.value(release, "pareto") === true);
   }
-  return points.filter(
-    (point) =>
-      !points.some(
-        (other) =>
-          other.kept >= point.kept &&
-          other.read <= point.read &&
-          (other.kept > point.kept || other.read < point.read),
-      ),
-  );
+  const sorted = [...points].sort((one, other) => other.kept - one.kept || one.read - other.read);
+  const front = [];
+  for (const point of sorted) {
+    const last = front.at(-1);
+    // Equals of a point of the front are not beaten either.
+    if (last === undefined || point.read < last.read || (point.read === last.read && point.kept === last.kept)) {
+      front.push(point);
+    }
+  }
+  return front;
 }
 
 /* What looking up a similar public text gets of the undefended vectors. */

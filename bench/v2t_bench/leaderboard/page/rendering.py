@@ -19,6 +19,8 @@ from v2t_bench.leaderboard.table import short_attack
 from v2t_bench.release import UNDEFENDED
 
 TEMPLATE, STYLE = "page.html.j2", "page.css"
+# Runs before the body is read.
+EARLY = "early.js"
 # In the order in which they use each other.
 SCRIPTS = ("dom.js", "data.js", "state.js", "readings.js", "labels.js", "chart.js", "table.js",
            "csv.js", "texts.js", "page.js")  # fmt: skip
@@ -60,14 +62,15 @@ def page_text(
     """
     import jinja2
 
-    style, *scripts = (_read(name) for name in (STYLE, *SCRIPTS))
+    style, early, *scripts = (_read(name) for name in (STYLE, EARLY, *SCRIPTS))
     data = embedded_json(page_content(rows, frontier, examples))
     environment = jinja2.Environment(
         autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True
     )
     text = environment.from_string(_read(TEMPLATE)).render(
-        policy=_policy(style, scripts),
+        policy=_policy(style, [early, *scripts]),
         style=style,
+        early=early,
         scripts=scripts,
         data=data,
         provenance=provenance,
