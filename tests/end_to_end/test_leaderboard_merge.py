@@ -45,7 +45,7 @@ class TestAMerge:
     def test_holds_each_cell_once_byte_by_byte(self, invoke: Invoke, sources: list[Path]) -> None:
         done = merged(invoke, sources)
         assert done.status == 0, done.err
-        assert "3 cells copied, 0 there already; 2 rows" in done.err
+        assert "3 cells copied, 0 there already; they make 2 rows" in done.err
         for source in sources:
             for name, (content, _) in tree(source).items():
                 assert (sources[0].parent / "m" / name).read_bytes() == content
