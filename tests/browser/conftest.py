@@ -7,13 +7,14 @@ import os
 import shutil
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 import pytest
 
 if TYPE_CHECKING:
-    from playwright.sync_api import Browser, BrowserContext, Page
+    from playwright.sync_api import Browser, BrowserContext, Dialog, Page
 
 # Names the browser where it is none of the usual ones.
 CHOSEN = "V2T_BENCH_TEST_BROWSER"
@@ -49,6 +50,11 @@ def installed_browser() -> str | None:
         assert path is not None, f"{CHOSEN} names {named}, which cannot be run"
         return path
     return next(filter(None, map(shutil.which, USUAL)), None)
+
+
+def _refuse(opened: Opened, dialog: Dialog) -> None:
+    opened.problems.append("a dialog")
+    dialog.dismiss()
 
 
 @pytest.fixture(scope="session")
@@ -92,7 +98,7 @@ def open_page(browser: Browser, tmp_path: Path) -> Iterator[Open]:
         page = opened.page
         page.on("console", lambda message: opened.problems.append(message.text))
         page.on("pageerror", lambda error: opened.problems.append(str(error)))
-        page.on("dialog", lambda dialog: (opened.problems.append("a dialog"), dialog.dismiss()))
+        page.on("dialog", partial(_refuse, opened))
         page.on("request", lambda request: opened.requests.append(request.url))
         page.goto(file.as_uri() + hash_)
         return opened

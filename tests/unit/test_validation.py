@@ -399,7 +399,7 @@ def test_names_say_of_generated_collections_what_they_do(name: str) -> None:
     corpus = demo_corpus(name, n_training=0)
     assert is_quotable(name) is corpus.redistributable
     assert is_restricted(name) is corpus.restricted
-    assert flags_of(name) == set(corpus.flags)
+    assert flags_of(name) == frozenset(corpus.flags)
 
 
 @pytest.mark.parametrize(
