@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import ast
+import re
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -421,3 +423,64 @@ def test_no_other_text_may_be_passed_on(name: str) -> None:
 )
 def test_a_line_does_not_say_where_files_lie(line: str, left: str) -> None:
     assert without_folders(line) == left
+
+
+def test_every_check_is_explained() -> None:
+    root = Path(__file__).parents[2]
+    explained = re.findall(r"`([a-z-]+)`", (root / "leaderboards" / "CONTRIBUTING.md").read_text())
+    used = set()
+    for path in (root / "bench/v2t_bench/leaderboard/validation").glob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.Call) and re.search(
+                r"(^|_|\.)(tell|odd_ones_out)$|_told\(", ast.unparse(node.func)
+            ):
+                names = [one.value for one in node.args if isinstance(one, ast.Constant)]
+                used |= {one for one in names if re.fullmatch("[a-z-]+", str(one))}
+    assert len(used) > 50
+    assert sorted(used - set(explained)) == []
+
+
+BOW, RETRAINED = ('bow:checkpoint="clean@0123456789ab"', 'bow:checkpoint="known@0123456789ab"')
+
+
+@pytest.fixture
+def retrained(folder: Path) -> Path:
+    """The cell of an attack that was trained against the defense, with its references."""
+    made = MadeCells(folder=folder)
+    undefended, utility = (
+        find(folder, "utility", defense=name).name for name in ("none", "noise")
+    )  # fmt: skip
+    clean = made.leakage("none", BOW, undefended, undefended)
+    prior = made.leakage("none", f"prior:attack=[{BOW}]", undefended, undefended)
+    noise = "noise:on=both,sigma=1"
+    threat = "adaptive:retrain,oracle=clean"
+    cell = made.leakage(noise, RETRAINED, utility, undefended, threat)
+    for name in (clean, cell):
+        references = {"undefended": clean, "prior": prior}
+        edit(folder / "cells" / name, lambda record: record["references"].update(references))  # noqa: B023
+    flags = [f"trained-against:{noise}"]
+    edit(folder / "cells" / cell, lambda record: record["labels"].update(flags=flags))
+    return folder / "cells" / cell
+
+
+def test_a_retrained_attack_is_read_against_the_one_that_was_not(
+    folder: Path, retrained: Path
+) -> None:
+    assert told(folder) == []
+
+
+def test_a_retrained_attack_must_know_the_defense(folder: Path, retrained: Path) -> None:
+    flags = ["trained-against:noise:on=both,sigma=9"]
+    edit(retrained, lambda record: record["labels"].update(flags=flags))
+    only(told(folder), "is retrained and not flagged 'trained-against:noise:on=both,sigma=1'")
+
+
+def test_an_attack_that_learned_needs_its_prior(folder: Path, retrained: Path) -> None:
+    edit(retrained, lambda record: record["references"].pop("prior"))
+    only(told(folder), retrained.name, "the same attack without the vector is missing")
+
+
+def test_the_prior_of_another_attack_does_not_do(folder: Path, retrained: Path) -> None:
+    silent = find(folder, "leakage", attack="silent").name
+    edit(retrained, lambda record: record["references"].update(prior=silent))
+    only(told(folder), f"its reference prior is {silent}", "is not the same attack without")
