@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 from v2t_bench.leaderboard.gathered import Gathered, gather
+from v2t_bench.leaderboard.packed_results import SUFFIX, opened
 from v2t_bench.samples import SAMPLES
 
 # Lower edges of bins; the last ends at 1, and the first takes all that is lower.
@@ -62,7 +65,13 @@ def bins_of(gathered: Gathered, cell_id: str) -> list[Bin]:
     return bins
 
 
-def gather_stored(folder: Path) -> Gathered | None:
-    """Return the cells below ``folder``; None where none is stored."""
-    folders = sorted(path.parent for path in folder.glob("*/cells") if path.is_dir())
-    return gather(folders) if folders else None
+@contextmanager
+def stored_cells(folder: Path) -> Iterator[Gathered | None]:
+    """Give the cells of the folders and archives in ``folder``; None where there are none."""
+    there = [path.parent for path in folder.glob("reproduction*/cells") if path.is_dir()]
+    there += folder.glob(f"reproduction*{SUFFIX}")
+    if not there:
+        yield None
+        return
+    with opened(sorted(there)) as folders:
+        yield gather(folders)

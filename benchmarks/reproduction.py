@@ -17,7 +17,7 @@ import re
 from collections.abc import Sequence
 from pathlib import Path
 
-from benchmarks.bleu_by_cosine import Bin, bins_of, gather_stored
+from benchmarks.bleu_by_cosine import Bin, bins_of, stored_cells
 from benchmarks.our_rows import Boards, read_beside
 from benchmarks.published import read_published
 from benchmarks.side_by_side import (
@@ -39,6 +39,9 @@ PUBLISHED, BESIDES = "published.toml", "reproduction.toml"
 _MARKED = re.compile(r"<!-- (?P<name>[\w-]+) -->\n.*?<!-- end -->\n", re.DOTALL)
 # Of the cells that Figure 5 is laid beside.
 _BY_COSINE = "vec2text:search=parity,steps=20"
+_WIKI = {"corpus": "beir:wiki-heldout", "n_texts": "100"}
+# Longer texts are attacked only by a checkpoint that is named.
+_TRAINED_ON, _NAMED = 32, "checkpoint=minilm-wiki-32"
 
 
 def csv_text(records: Sequence[Record]) -> str:
@@ -70,28 +73,28 @@ def filled(page: str, texts: dict[str, str]) -> str:
 
 def stored_bins(boards: Boards) -> tuple[list[Bin], dict[str, str]]:
     """Return BLEU by cosine of the stored cells of our rows, and the command of each cell."""
-    stored = gather_stored(boards.folder / "results")
     bins: list[Bin] = []
     commands: dict[str, str] = {}
-    if stored is None:
-        return bins, commands
-    for length in (16, 32, 64, 128):
-        columns = {
-            "corpus": "beir:wiki-heldout",
-            "max_tokens": str(length),
-            "n_texts": "100",
-        }
-        found = boards.find("*.csv", _BY_COSINE, columns)
-        if found is None or found.row["cell_id"] not in stored.places:
-            continue
-        attack = _BY_COSINE + (",checkpoint=minilm-wiki-32" if length > 32 else "")
-        floor = "--attack nearest:checkpoint=trained/nearest " if length > 32 else ""
-        commands[found.row["cell_id"]] = (
-            "v2t-bench run --checkpoints trained --dataset beir:./wiki-heldout --n-texts 100 "
-            f"-o reproduction --max-tokens {length} {floor}--attack {attack}"
-        )
-        bins += bins_of(stored, found.row["cell_id"])
+    with stored_cells(boards.folder / "results") as stored:
+        for length in (16, 32, 64, 128) if stored else ():
+            columns = {**_WIKI, "max_tokens": str(length)}
+            found = boards.find("*.csv", _BY_COSINE, columns)
+            if stored is None or found is None or found.row["cell_id"] not in stored.places:
+                continue
+            cell_id = found.row["cell_id"]
+            commands[cell_id] = _command_of_length(length)
+            bins += bins_of(stored, cell_id)
     return bins, commands
+
+
+def _command_of_length(length: int) -> str:
+    floor, attack = "", _BY_COSINE
+    if length > _TRAINED_ON:
+        floor, attack = "--attack nearest:checkpoint=trained/nearest ", f"{attack},{_NAMED}"
+    return (
+        "v2t-bench run --checkpoints trained --dataset beir:./wiki-heldout --n-texts 100 "
+        f"-o reproduction --max-tokens {length} {floor}--attack {attack}"
+    )
 
 
 def files(folder: Path) -> dict[str, str]:
