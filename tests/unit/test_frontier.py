@@ -146,6 +146,11 @@ class TestWhatIsMissing:
         row = frontier(*cells, near, leakage(flat(5), "a", "d"))["d"]
         assert (row["worst_bleu_norm"], row["worst_of"]) == (30, 3)
 
+    def test_is_an_attack_where_another_was_only_retrained(self, frontier: Frontier) -> None:
+        retrained = leakage(flat(30), "a", "d", threat="adaptive:retrain")
+        cells = [*UNDEFENDED, leakage(flat(60), "b"), utility([0.8] * 40, "d"), retrained]
+        assert frontier(*cells)["d"]["worst_bleu_norm"] is None
+
     def test_is_not_a_seed_of_a_floor_alone(self, frontier: Frontier) -> None:
         near = [leakage(flat(9), "nearest")]
         for seed, score in (("0", 1), ("1", 3), ("2", 80)):
@@ -175,7 +180,8 @@ class TestWhatIsMissing:
 
 class TestTheWorst:
     def test_is_chosen_on_one_half_and_told_by_the_other(self, frontier: Frontier) -> None:
-        cells = [leakage(flat(30, 2), "a", "d"), leakage(flat(10, 20), "a", "d", threat=DENOISE)]
+        # Over all texts the second would be the higher: 20 against 16.
+        cells = [leakage(flat(30, 2), "a", "d"), leakage(flat(10, 30), "a", "d", threat=DENOISE)]
         row = frontier(*UNDEFENDED, utility([0.8] * 40, "d"), *cells)["d"]
         assert (row["worst_bleu_norm"], row["worst_threat"], row["worst_attack"]) == (
             2, "oblivious", "a",
