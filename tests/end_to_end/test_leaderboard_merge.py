@@ -159,3 +159,23 @@ def test_a_merge_that_is_killed_leaves_whole_cells(
     assert [path.name for path in (tmp_path / "m" / "cells").iterdir()] == []
     monkeypatch.undo()
     assert merge(sources, tmp_path / "m").copied == 3
+
+
+def test_a_merge_leaves_out_what_others_hold(invoke: Invoke, sources: list[Path]) -> None:
+    assert merged(invoke, sources, "--without", sources[0]).status == 0
+    left = {path.name for path in (sources[0].parent / "m" / "cells").iterdir()}
+    theirs = {path.name for path in (sources[0] / "cells").iterdir()}
+    assert left == {path.name for path in (sources[1] / "cells").iterdir()} - theirs
+    assert left
+
+
+def test_of_nothing_new_is_told(invoke: Invoke, sources: list[Path]) -> None:
+    done = merged(invoke, sources, "--without", sources[0], "--without", sources[1])
+    assert done.status == 2
+    assert "no finished cell to merge that is not left out" in done.err
+
+
+def test_a_merge_may_be_packed(invoke: Invoke, sources: list[Path], tmp_path: Path) -> None:
+    assert invoke("leaderboard", "merge", *sources, "-o", tmp_path / "m.tar.zst").status == 0
+    assert invoke("leaderboard", "build", tmp_path / "m.tar.zst", "-o", tmp_path).status == 0
+    assert invoke("leaderboard", "build", *sources, "-o", tmp_path, "--check").status == 0

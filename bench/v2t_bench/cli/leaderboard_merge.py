@@ -17,7 +17,9 @@ from v2t_bench.cli.results_argument import takes_results
 @click.option("--output", "-o", type=click.Path(path_type=Path), required=True,
               help="Results folder to join them in; one that is there is added to. Ending in "
               ".tar.zst: one file of the cells, made anew.")  # fmt: skip
-def command(results: tuple[Path, ...], output: Path) -> None:
+@click.option("--without", type=click.Path(path_type=Path, exists=True), multiple=True,
+              help="Leave out the cells that these results hold. Repeatable.")  # fmt: skip
+def command(results: tuple[Path, ...], output: Path, without: tuple[Path, ...]) -> None:
     """Copy the finished cells of RESULTS into one, which run, score and build take.
 
     A cell in two folders with the same scores is one. With different scores it is a conflict:
@@ -25,13 +27,13 @@ def command(results: tuple[Path, ...], output: Path) -> None:
     goes on with a merge that was stopped.
     """
     from v2t_bench.leaderboard.merge import merge
-    from v2t_bench.leaderboard.packed_results import written
+    from v2t_bench.leaderboard.packed_results import opened, written
 
-    with written(output) as folder:
-        merged = merge(results, folder)
+    with opened(without) as known, written(output) as folder:
+        merged = merge(results, folder, without=known)
     bad = tell_what_is_left_out(merged.gathered, "that differ: the first is kept")
-    known = set(merged.gathered.conflicts)
-    own = [conflict for conflict in merged.conflicts if conflict not in known]
+    told = set(merged.gathered.conflicts)
+    own = [conflict for conflict in merged.conflicts if conflict not in told]
     for conflict in own:
         tell(f"conflict: {conflict}")
     tell(f"{merged.copied} cells copied, {merged.there} there already; they make {merged.rows} "

@@ -32,8 +32,10 @@ class Merged:
     rows: int
 
 
-def merge(sources: Sequence[Path], folder: Path) -> Merged:
+def merge(sources: Sequence[Path], folder: Path, *, without: Sequence[Path] = ()) -> Merged:
     """Return what became of the cells of ``sources``, which are joined in ``folder``.
+
+    Cells that a folder of ``without`` holds are left out.
 
     Each is copied whole or not at all, so a merge that was killed goes on by being started again.
     Of a cell in conflict the folder keeps what it holds, or else the first source's.
@@ -44,11 +46,15 @@ def merge(sources: Sequence[Path], folder: Path) -> Merged:
     """
     _check_apart(sources, folder)
     gathered = gather(sources)
+    published = {path.parent.name for one in without for path in one.glob("cells/*/result.json")}
     wanted = {
-        result.cell_id: result for result in (*gathered.results, *gathered.first_of_conflicts)
+        result.cell_id: result
+        for result in (*gathered.results, *gathered.first_of_conflicts)
+        if result.cell_id not in published
     }
     if not wanted:
-        raise BadInput(f"{' '.join(map(str, sources))}: there is no finished cell to merge")
+        other = " that is not left out" if without else ""
+        raise BadInput(f"{' '.join(map(str, sources))}: there is no finished cell to merge{other}")
     store = Store(folder)
     copied, conflicts = 0, list(gathered.conflicts)
     with store.lock():
