@@ -428,14 +428,14 @@ def test_a_line_does_not_say_where_files_lie(line: str, left: str) -> None:
 def test_every_check_is_explained() -> None:
     root = Path(__file__).parents[2]
     explained = re.findall(r"`([a-z-]+)`", (root / "leaderboards" / "CONTRIBUTING.md").read_text())
-    used = set()
+    used: set[str] = set()
     for path in (root / "bench/v2t_bench/leaderboard/validation").glob("*.py"):
         for node in ast.walk(ast.parse(path.read_text())):
             if isinstance(node, ast.Call) and re.search(
                 r"(^|_|\.)(tell|odd_ones_out)$|_told\(", ast.unparse(node.func)
             ):
-                names = [one.value for one in node.args if isinstance(one, ast.Constant)]
-                used |= {one for one in names if re.fullmatch("[a-z-]+", str(one))}
+                names = [str(one.value) for one in node.args if isinstance(one, ast.Constant)]
+                used |= {one for one in names if re.fullmatch("[a-z-]+", one)}
     assert len(used) > 50
     assert sorted(used - set(explained)) == []
 
