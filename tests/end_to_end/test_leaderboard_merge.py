@@ -5,13 +5,14 @@ from __future__ import annotations
 import csv
 from pathlib import Path
 
+import pyarrow.parquet as pq
 import pytest
 
 from end_to_end.commands import Finished, Invoke, refused
 from made_cells import Made, leakage, utility, write
 from v2t_bench.leaderboard.merge import merge
 from v2t_bench.results import Measured
-from v2t_bench.store import Store
+from v2t_bench.store import TEXT_COLUMNS, Store
 
 SEARCH = utility([0.8] * 40)
 FIRST, SECOND = leakage([5.0] * 40), leakage([7.0] * 40, "b")
@@ -179,3 +180,16 @@ def test_a_merge_may_be_packed(invoke: Invoke, sources: list[Path], tmp_path: Pa
     assert invoke("leaderboard", "merge", *sources, "-o", tmp_path / "m.tar.zst").status == 0
     assert invoke("leaderboard", "build", tmp_path / "m.tar.zst", "-o", tmp_path).status == 0
     assert invoke("leaderboard", "build", *sources, "-o", tmp_path, "--check").status == 0
+
+
+def test_a_merge_may_leave_texts_out(invoke: Invoke, tmp_path: Path) -> None:
+    result, table = FIRST
+    assert "text" in table.column_names
+    folder = write(tmp_path / "a", SEARCH, FIRST)
+    done = invoke("leaderboard", "merge", folder, "--drop-texts", "-o", tmp_path / "m")
+    assert done.status == 0, done.err
+    kept = pq.read_table(tmp_path / "m" / "cells" / result.cell_id / "samples.parquet")
+    texts = [name for name in table.column_names if name in TEXT_COLUMNS]
+    assert kept == table.drop_columns(texts)
+    assert invoke("leaderboard", "build", folder, "-o", tmp_path).status == 0
+    assert invoke("leaderboard", "build", tmp_path / "m", "-o", tmp_path, "--check").status == 0

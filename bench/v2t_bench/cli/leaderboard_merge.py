@@ -19,7 +19,11 @@ from v2t_bench.cli.results_argument import takes_results
               ".tar.zst: one file of the cells, made anew.")  # fmt: skip
 @click.option("--without", type=click.Path(path_type=Path, exists=True), multiple=True,
               help="Leave out the cells that these results hold. Repeatable.")  # fmt: skip
-def command(results: tuple[Path, ...], output: Path, without: tuple[Path, ...]) -> None:
+@click.option("--drop-texts", is_flag=True,
+              help="Leave out texts and guesses; hashes and scores stay.")  # fmt: skip
+def command(
+    results: tuple[Path, ...], output: Path, without: tuple[Path, ...], drop_texts: bool
+) -> None:
     """Copy the finished cells of RESULTS into one, which run, score and build take.
 
     A cell in two folders with the same scores is one. With different scores it is a conflict:
@@ -30,7 +34,7 @@ def command(results: tuple[Path, ...], output: Path, without: tuple[Path, ...]) 
     from v2t_bench.leaderboard.packed_results import opened, written
 
     with opened(without) as known, written(output) as folder:
-        merged = merge(results, folder, without=known)
+        merged = merge(results, folder, without=known, texts=not drop_texts)
     bad = tell_what_is_left_out(merged.gathered, "that differ: the first is kept")
     told = set(merged.gathered.conflicts)
     own = [conflict for conflict in merged.conflicts if conflict not in told]

@@ -32,10 +32,13 @@ class Merged:
     rows: int
 
 
-def merge(sources: Sequence[Path], folder: Path, *, without: Sequence[Path] = ()) -> Merged:
+def merge(
+    sources: Sequence[Path], folder: Path, *, without: Sequence[Path] = (), texts: bool = True
+) -> Merged:
     """Return what became of the cells of ``sources``, which are joined in ``folder``.
 
-    Cells that a folder of ``without`` holds are left out.
+    Cells that a folder of ``without`` holds are left out, and with ``texts`` false the texts and
+    guesses of all, as of collections that may not be passed on.
 
     Each is copied whole or not at all, so a merge that was killed goes on by being started again.
     Of a cell in conflict the folder keeps what it holds, or else the first source's.
@@ -61,7 +64,11 @@ def merge(sources: Sequence[Path], folder: Path, *, without: Sequence[Path] = ()
         for name, result in sorted(wanted.items()):
             there = store.read(name)
             if there is None:
-                store.adopt(gathered.places[name], result)
+                if texts:
+                    store.adopt(gathered.places[name], result)
+                else:
+                    tables = {file: gathered.table(name, file) for file in result.files}
+                    store.write(result, tables, may_hold_text=False)
                 copied += 1
             else:
                 conflicts += _against(there, result, store.cells / name, gathered.places[name])
