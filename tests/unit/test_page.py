@@ -212,6 +212,15 @@ def test_rows_are_of_one_table_only_if_they_may_be_compared() -> None:
     assert [one["table"] for one in content["releases"]] == [0, 1, 2, 1]
 
 
+def test_the_first_table_is_the_one_whose_attacks_are_strongest() -> None:
+    frontier = [frontier_row("", n_texts=10, headroom=None), frontier_row("", n_texts=20),
+                frontier_row("", n_texts=30, headroom=21.0),
+                frontier_row("", n_texts=40, headroom=21.0)]  # fmt: skip
+
+    assert page_content([], frontier, [])["first"] == 2
+    assert page_content([], frontier[:1], [])["first"] == 0
+
+
 def test_a_release_that_nobody_attacked_stands_in_the_table_before_it() -> None:
     unknown: dict[str, Any] = {"n_texts": None, "sample_seed": None, "defense": "opaque"}
     frontier = [frontier_row("", n_texts=10), frontier_row("", **unknown),

@@ -33,6 +33,7 @@ def command(results: tuple[Path, ...], output: Path, quote: tuple[str, ...]) -> 
     from v2t_bench.errors import BadInput
     from v2t_bench.leaderboard.board import build_board
     from v2t_bench.leaderboard.gathered import gather
+    from v2t_bench.leaderboard.packed_results import SUFFIX
     from v2t_bench.leaderboard.page.examples import examples, parse_quotes
     from v2t_bench.leaderboard.page.rendering import Provenance, page_text
     from v2t_bench.registry import our_version
@@ -46,7 +47,7 @@ def command(results: tuple[Path, ...], output: Path, quote: tuple[str, ...]) -> 
     shown = examples(gathered, board.rows, quotes)
     provenance = Provenance(
         version=our_version(),
-        folders=sorted({folder.resolve().name for folder in results}),
+        folders=sorted({folder.resolve().name.removesuffix(SUFFIX) for folder in results}),
         cells=len(gathered.results),
         fingerprint=content_hash([[one.cell_id, one.files] for one in gathered.results]),
     )

@@ -43,6 +43,7 @@ def page_content(
     defenses = {str(row["defense"]) for row in (*rows, *frontier)}
     return {
         "tables": tables,
+        "first": _first(frontier, table_of),
         "frontier": {
             "columns": [column.record() for column in columns],
             "values": _packed(frontier, columns),
@@ -98,6 +99,16 @@ def _tables(frontier: Iterable[Row]) -> tuple[list[dict[str, Any]], list[int]]:
             tables.append(key)
         table_of.append(at)
     return tables, table_of
+
+
+def _first(frontier: Sequence[Row], table_of: Sequence[int]) -> int:
+    """Return the table to begin with: where attacks are strongest, defenses tell most."""
+    strength = [
+        (float(headroom), -at)
+        for row, at in zip(frontier, table_of, strict=True)
+        if isinstance(headroom := row["headroom"], int | float)
+    ]
+    return -max(strength)[1] if strength else 0
 
 
 def _rows_of_releases(rows: Iterable[Row], frontier: Sequence[Row]) -> list[list[Row]]:

@@ -86,7 +86,7 @@ function showRow(point) {
       ...entry("Kept within 2 %", answer(of("search_kept")) || "not tested"),
       ...entry("NDCG@10", ...measured(of("ndcg_at_10"), of("ndcg_lo"), of("ndcg_hi"), 3)),
       ...entry("Text read", ...measured(point.read, point.low, point.high, 1)),
-      ...entry("Read by", `${point.attack}, ${point.threat}`),
+      ...entry("Read by", ...breakable(`${point.attack}, ${point.threat}`)),
       ...(typeof p === "number" ? entry("p against no defense", told(p, 4)) : []),
       ...(typeof of("headroom") === "number" ? entry("Headroom", told(of("headroom"), 1)) : []),
       ...entry("On the front", answer(of("pareto")) || "not known"),
@@ -109,7 +109,7 @@ function summary({ drawn, front, floor, missing }) {
   const defended = drawn.filter(({ undefended }) => !undefended);
   const sentences = [`${defended.length} ${defended.length === 1 ? "defense" : "defenses"} of ${tableName(STATE.table)}.`];
   if (base !== undefined) {
-    sentences.push(`Without a defense ${told(base.read, 1)} is read (${base.attack}).`);
+    sentences.push(`Without a defense ${told(base.read, 1)} is read (${base.attack.split(":")[0]}).`);
   }
   const good = defended.filter(({ kept }) => kept >= 0.95).sort((one, other) => one.read - other.read);
   if (good.length > 0) {
@@ -134,7 +134,10 @@ function whyMissing({ release, kept }) {
   if (flags.includes("not-applicable-unless-key-leaks")) {
     return "nothing is released that could be attacked";
   }
-  return typeof kept === "number" ? "not measured under this choice" : "search was not measured";
+  if (typeof kept !== "number") {
+    return "search was not measured";
+  }
+  return flags.includes("incomplete") ? "a measurement is missing" : "not measured under this choice";
 }
 
 /* What a choice other than the worst case leaves out of account. */

@@ -9,7 +9,7 @@ const CHOOSING = [
   ["embedder", "embedder"],
 ];
 const DEFAULTS = {
-  table: 0,
+  table: DATA.first,
   attack: "",
   threat: "",
   q: "",
@@ -70,7 +70,7 @@ function readAddress() {
 function writeAddress() {
   const told = new URLSearchParams();
   const table = DATA.tables[STATE.table];
-  if (STATE.table !== 0) {
+  if (STATE.table !== DATA.first) {
     for (const [name, field] of CHOOSING) {
       told.set(name, String(table[field]));
     }

@@ -62,18 +62,27 @@ function contentOf(source, row, column) {
     return [MISSING];
   }
   const short = column.name === "attack" || column.name === "worst_attack" ? shortAttack(value) : column.name === "defense" ? shortDefense(value) : String(value);
-  return short === value ? [short] : [make("span", { title: value }, short)];
+  return short === value ? breakable(short) : [make("span", { title: value }, ...breakable(short))];
+}
+
+/* A long spelling is broken between its parameters. */
+function breakable(text) {
+  return text.split(/(?<=[,+])/).flatMap((part, at) => (at === 0 ? [part] : [make("wbr"), part]));
+}
+
+function longestPart(text) {
+  return Math.max(...text.split(/[,+\s]/).map((part) => part.length));
 }
 
 /* Only what could not stand in a column otherwise is broken within words. */
 function textClass(value, name) {
-  return ["cell_ids", "plugins"].includes(name) ? "long" : String(value).length > 40 ? "broken" : undefined;
+  return ["cell_ids", "plugins"].includes(name) ? "long" : longestPart(String(value)) > 30 ? "broken" : undefined;
 }
 
 function cellOf(source, row, column) {
   const content = contentOf(source, row, column);
   if (column.name === "defense") {
-    return make("th", { scope: "row" }, ...content);
+    return make("th", { scope: "row", class: textClass(source.value(row, "defense"), column.name) }, ...content);
   }
   const kinds = { number: "number", flags: "flags", answer: "answer" };
   return make("td", { class: kinds[column.kind] || textClass(source.value(row, column.name), column.name) }, ...content);
