@@ -104,6 +104,74 @@ def test_a_link_is_refused(tmp_path: Path) -> None:
         pass
 
 
+def tar_of(folder: Path, archive: Path) -> bytes:
+    pack(folder, archive)
+    return zstandard.ZstdDecompressor().stream_reader(archive.read_bytes()).read()
+
+
+def test_an_archive_that_breaks_off_between_two_files_is_damaged(
+    folder: Path, tmp_path: Path
+) -> None:
+    archive = tmp_path / "run.tar.zst"
+    header_and_content = 2 * tarfile.BLOCKSIZE
+    archive.write_bytes(zstandard.compress(tar_of(folder, archive)[: 3 * header_and_content]))
+    with pytest.raises(CorruptArtifact, match="breaks off"), opened([archive]):
+        pass
+
+
+def test_an_archive_with_a_header_that_cannot_be_read_is_damaged(
+    folder: Path, tmp_path: Path
+) -> None:
+    archive = tmp_path / "run.tar.zst"
+    content = bytearray(tar_of(folder, archive))
+    content[2 * tarfile.BLOCKSIZE] ^= 1  # the name of the second file
+    archive.write_bytes(zstandard.compress(bytes(content)))
+    with pytest.raises(CorruptArtifact, match="is damaged"), opened([archive]):
+        pass
+
+
+@pytest.mark.parametrize("more", [b"garbage", zstandard.compress(b"garbage")])
+def test_an_archive_that_something_follows_is_damaged(
+    more: bytes, folder: Path, tmp_path: Path
+) -> None:
+    archive = tmp_path / "run.tar.zst"
+    pack(folder, archive)
+    archive.write_bytes(archive.read_bytes() + more)
+    with pytest.raises(CorruptArtifact, match="is damaged"), opened([archive]):
+        pass
+
+
+def test_a_file_with_holes_is_refused(tmp_path: Path) -> None:
+    entry = tarfile.TarInfo(f"cells/{CELL}/result.json")
+    entry.pax_headers = {"GNU.sparse.map": "0,0", "GNU.sparse.size": str(2**60)}
+    buffer = io.BytesIO()
+    with tarfile.open(fileobj=buffer, mode="w", format=tarfile.PAX_FORMAT) as tar:
+        tar.addfile(entry)
+    archive = tmp_path / "holes.tar.zst"
+    archive.write_bytes(zstandard.compress(buffer.getvalue()))
+    with pytest.raises(BadInput, match="expected nothing but"), opened([archive]):
+        pass
+
+
+def test_a_header_that_makes_no_sense_is_told(tmp_path: Path) -> None:
+    entry = tarfile.TarInfo(f"cells/{CELL}/result.json")
+    entry.pax_headers = {"GNU.sparse.map": "a,b"}
+    buffer = io.BytesIO()
+    with tarfile.open(fileobj=buffer, mode="w", format=tarfile.PAX_FORMAT) as tar:
+        tar.addfile(entry)
+    archive = tmp_path / "odd.tar.zst"
+    archive.write_bytes(zstandard.compress(buffer.getvalue()))
+    with pytest.raises(CorruptArtifact, match="is damaged"), opened([archive]):
+        pass
+
+
+def test_a_long_name_is_told_in_part(tmp_path: Path) -> None:
+    archive = packed(tmp_path / "bad.tar.zst", (tarfile.TarInfo("a" * 100_000), b""))
+    with pytest.raises(BadInput) as refused, opened([archive]):
+        pass
+    assert len(str(refused.value)) < 400
+
+
 def test_a_file_that_stands_twice_is_refused(tmp_path: Path) -> None:
     name = f"cells/{CELL}/result.json"
     twice = [(tarfile.TarInfo(name), b"{}"), (tarfile.TarInfo(name), b"[]")]

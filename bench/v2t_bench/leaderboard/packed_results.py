@@ -8,11 +8,13 @@ from __future__ import annotations
 
 import io
 import re
+import shutil
 import tarfile
 import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path, PurePosixPath
+from typing import IO, cast
 
 from v2t_bench.canonical import replacing
 from v2t_bench.errors import BadInput, CorruptArtifact
@@ -24,6 +26,10 @@ MAX_BYTES = 2**32
 
 # Smaller levels lose what cells share: their window is shorter than a corpus' cells are.
 _LEVEL = 19
+# Two blocks of zeros end a tar.
+_END = 2 * tarfile.BLOCKSIZE
+_PIECE = 2**16
+_SHOWN = 120
 _CELL = re.compile(r"v\d+-[0-9a-f]{32}")
 _FILE = re.compile(r"[a-z]+\.(json|parquet)")
 
@@ -111,34 +117,61 @@ def written(output: Path) -> Iterator[Path]:
             ) from error
 
 
+class _Counted:
+    """A stream that knows how much passed, and where its last byte other than zero stood."""
+
+    def __init__(self, stream: IO[bytes], archive: Path, most: int) -> None:
+        self._stream, self._archive, self._most = stream, archive, most
+        self.passed = self.filled = 0
+
+    def read(self, size: int) -> bytes:
+        data = self._stream.read(size)
+        if body := data.rstrip(b"\0"):
+            self.filled = self.passed + len(body)
+        self.passed += len(data)
+        if self.passed > self._most:
+            raise BadInput(
+                f"{self._archive} unpacks to more than {self._most:,} bytes; expected the cells "
+                "of one run: split it"
+            )
+        return data
+
+
 def _unpack(archive: Path, folder: Path, max_bytes: int) -> None:
     import zstandard
 
     (folder / "cells").mkdir(parents=True)
-    total = 0
     try:
         with (
             archive.open("rb") as raw,
             zstandard.ZstdDecompressor().stream_reader(raw, read_across_frames=True) as stream,
-            tarfile.open(fileobj=stream, mode="r|") as tar,
         ):
-            for entry in tar:
-                target = folder / _checked(entry, archive)
-                total += entry.size
-                if total > max_bytes:
-                    raise BadInput(
-                        f"{archive} unpacks to more than {max_bytes:,} bytes; expected the cells "
-                        "of one run: split it"
-                    )
-                content = tar.extractfile(entry)
-                if content is None or target.exists():
-                    raise BadInput(f"{archive} holds {entry.name!r} twice; pack it anew")
-                target.parent.mkdir(exist_ok=True)
-                target.write_bytes(content.read())
-    except (tarfile.TarError, zstandard.ZstdError, EOFError) as error:
+            counted = _Counted(stream, archive, max_bytes)
+            with tarfile.open(fileobj=cast(IO[bytes], counted), mode="r|") as tar:
+                for entry in tar:
+                    _unpack_entry(tar, entry, folder, archive)
+                while counted.read(_PIECE):
+                    pass
+                # At a header it cannot read tarfile just stops, as if there were no more cells.
+                if counted.filled > tar.offset or counted.passed < tar.offset + _END:
+                    raise EOFError("it breaks off, or something follows its end")
+    # Some headers that make no sense end in a plain ValueError.
+    except (tarfile.TarError, zstandard.ZstdError, EOFError, ValueError) as error:
         raise CorruptArtifact(
             f"{archive} is damaged ({error}); fetch it again, or pack its cells anew"
         ) from error
+
+
+def _unpack_entry(
+    tar: tarfile.TarFile, entry: tarfile.TarInfo, folder: Path, archive: Path
+) -> None:
+    target = folder / _checked(entry, archive)
+    content = tar.extractfile(entry)
+    if content is None or target.exists():
+        raise BadInput(f"{archive} holds {entry.name!r} twice; pack it anew")
+    target.parent.mkdir(exist_ok=True)
+    with target.open("xb") as file:
+        shutil.copyfileobj(content, file)
 
 
 def _checked(entry: tarfile.TarInfo, archive: Path) -> PurePosixPath:
@@ -146,6 +179,7 @@ def _checked(entry: tarfile.TarInfo, archive: Path) -> PurePosixPath:
     path = PurePosixPath(entry.name)
     if (
         entry.isreg()
+        and not entry.issparse()  # a few bytes of it would fill any disk
         and len(path.parts) == 3
         and path.parts[0] == "cells"
         and _CELL.fullmatch(path.parts[1])
@@ -153,6 +187,6 @@ def _checked(entry: tarfile.TarInfo, archive: Path) -> PurePosixPath:
     ):
         return path
     raise BadInput(
-        f"{archive} holds {entry.name!r}; expected nothing but the files of cells, "
+        f"{archive} holds {entry.name[:_SHOWN]!r}; expected nothing but the files of cells, "
         "cells/<cell id>/<name>"
     )
