@@ -125,6 +125,19 @@ class TestADamagedCell:
         edit(root, lambda record: record["scores"].pop("bleu"))
         assert "score 'bleu'" in self.damage(root)
 
+    @pytest.mark.parametrize("name", ["../../x/samples.parquet", "samples.sh", "a" * 300])
+    def test_names_a_file_that_is_none_of_a_cell(self, tmp_path: Path, name: str) -> None:
+        root = write(tmp_path, CELL)
+        edit(root, lambda record: record["files"].update({name: record["files"][SAMPLES]}))
+        if name == "samples.sh":
+            shutil.copy(folder_of(root) / SAMPLES, folder_of(root) / name)
+        assert re.search("names of its files|cannot be read", self.damage(root))
+
+    def test_has_a_label_that_is_infinite(self, tmp_path: Path) -> None:
+        root = write(tmp_path, CELL)
+        edit(root, lambda record: record["labels"].update(more=float("inf")))
+        assert "numbers of its labels, all finite" in self.damage(root)
+
     def test_is_of_another_schema(self, tmp_path: Path) -> None:
         root = write(tmp_path, CELL)
         edit(root, lambda record: record.update(schema_version=0))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import OrderedDict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -26,6 +27,8 @@ _PROSE = ("text", "guess", "first", "last", "label", "found", "judgements", "tex
 _LABELS = ("corpus", "track", "fingerprint", "embedder", "defense", "noise_on", "seeds")
 _LEAKAGE_LABELS = ("attack", "threat", "oracle")
 _LISTS = ("flags", "plugins")
+# A name with a path in it would be read, and written, outside of the cell.
+_PLAIN_FILE = re.compile(r"[a-z]+\.parquet")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -180,6 +183,8 @@ class _Reading:
                 units = self.reader.read(path, result)
             except CorruptArtifact as error:
                 self.damaged.append(str(error))
+            except OSError as error:  # a file it names has a name that no file can have
+                self.damaged.append(f"{path} cannot be read ({error.strerror}); run it again")
             else:
                 self._add(result, units, path)
 
@@ -251,11 +256,22 @@ def _check_rowable(result: Result, folder: Path) -> None:
         fits[f"score {name!r}"] = name in result.scores
     file = SAMPLES if leakage else RETRIEVAL
     fits[f"file {file!r}"] = file in result.files
+    fits["names of its files"] = all(map(_PLAIN_FILE.fullmatch, result.files))
+    fits["numbers of its labels, all finite"] = _is_json(labels)
     for what, there in fits.items():
         if not there:
             raise CorruptArtifact(
                 f"{folder / 'result.json'} lacks the {what} or holds it in another form"
             )
+
+
+def _is_json(value: object) -> bool:
+    """Return whether JSON can spell a value: NaN and infinity are none."""
+    try:
+        canonical_json(value)
+    except ValueError:
+        return False
+    return True
 
 
 def _is_text_list(value: object) -> bool:
