@@ -132,6 +132,13 @@ def test_the_bytes_do_not_depend_on_the_order_of_cells(results: list[Result]) ->
         assert csv_text(leaderboard_rows(results)) == expected
 
 
+def test_a_reference_to_a_cell_of_another_kind_is_none(results: list[Result]) -> None:
+    own = dict.fromkeys(("utility", "undefended", "prior"), "z")
+    odd = leakage("z", "none", "odd", 5.0, **own)
+    row = by_cell([*results, odd])["z"]
+    assert (row["ndcg_at_10"], row["headroom"]) == (None, 0.0)
+
+
 def test_every_row_has_every_column(results: list[Result]) -> None:
     lines = csv_text(leaderboard_rows(results)).splitlines()
     assert lines[0].split(",") == list(COLUMNS)

@@ -9,7 +9,7 @@ from typing import Any, TypeAlias
 from v2t_bench.contamination import CONTAMINATED
 from v2t_bench.release import UNDEFENDED
 from v2t_bench.resolution import NEAREST, TRAINED_AGAINST
-from v2t_bench.results import ORACLE_ARITHMETIC, Measured, Result
+from v2t_bench.results import ORACLE_ARITHMETIC, CellKind, Measured, Result
 from v2t_bench.threat import ALIGN
 
 Row: TypeAlias = dict[str, "float | int | str | bool | None"]
@@ -137,9 +137,9 @@ def _row(
     nearest: Mapping[tuple[Any, ...], float],
 ) -> Row:
     labels, scores, facts = leakage.labels, leakage.scores, leakage.facts
-    utility = by_id.get(leakage.references.get("utility", ""))
-    undefended = by_id.get(leakage.references.get("undefended", ""))
-    prior = by_id.get(leakage.references.get("prior", ""))
+    utility = _referred(leakage, "utility", by_id, "utility")
+    undefended = _referred(leakage, "undefended", by_id, "leakage")
+    prior = _referred(leakage, "prior", by_id, "leakage")
     row: Row = dict.fromkeys(COLUMNS)
     row |= {column: labels[column] for column in COLUMNS if column in labels}
     for column in COLUMNS:
@@ -151,9 +151,7 @@ def _row(
     row |= {fact: facts.get(fact) for fact in ("oracle_texts", "adapted_by", "adapted_cosine")}
     row["cell_id"] = leakage.cell_id
     if utility is not None:
-        row |= _utility_columns(
-            utility, by_id.get(utility.references.get("undefended_utility", ""))
-        )
+        row |= _utility_columns(utility, _referred(utility, "undefended_utility", by_id, "utility"))
     floor = None if prior is None else prior.scores["bleu_norm"].value
     ceiling = None if undefended is None else undefended.scores["bleu_norm"].value
     row["bleu_norm_prior"] = floor
@@ -176,12 +174,20 @@ def _row(
     return row
 
 
+def _referred(
+    result: Result, name: str, by_id: Mapping[str, Result], kind: CellKind
+) -> Result | None:
+    """Return the cell that another is read against; one of the wrong kind is none."""
+    found = by_id.get(result.references.get(name, ""))
+    return found if found is not None and found.kind == kind else None
+
+
 def _opaque(utility: Result, by_id: Mapping[str, Result]) -> Row:
     """Return the row of a defense of whose release nothing can be computed."""
     row: Row = dict.fromkeys(COLUMNS)
     row |= {column: utility.labels[column] for column in COLUMNS if column in utility.labels}
     row |= dict.fromkeys(("attack", "threat", "oracle"), "")
-    row |= _utility_columns(utility, by_id.get(utility.references.get("undefended_utility", "")))
+    row |= _utility_columns(utility, _referred(utility, "undefended_utility", by_id, "utility"))
     row["cell_id"] = utility.cell_id
     row["flags"] = " ".join(sorted([*utility.labels.get("flags", []), OPAQUE]))
     plugins = utility.identity["plugins"].items()
