@@ -39,6 +39,9 @@ def command(results: tuple[Path, ...], output: Path, quote: tuple[str, ...]) -> 
     from v2t_bench.registry import our_version
 
     quotes = parse_quotes(quote)
+    if output.exists() and not output.is_file():
+        # It would be replaced by a file, a device too.
+        raise BadInput(f"{output} is there and is not a file; choose another name with -o")
     gathered = gather(results)
     bad = tell_what_is_left_out(gathered)
     if not gathered.results:
@@ -52,8 +55,13 @@ def command(results: tuple[Path, ...], output: Path, quote: tuple[str, ...]) -> 
         fingerprint=content_hash([[one.cell_id, one.files] for one in gathered.results]),
     )
     text = page_text(board.rows, board.frontier, provenance, examples=shown)
-    output.parent.mkdir(parents=True, exist_ok=True)
-    write_atomically(output, text)
+    try:
+        output.parent.mkdir(parents=True, exist_ok=True)
+        write_atomically(output, text)
+    except OSError as error:
+        raise BadInput(
+            f"{output} cannot be written ({error.strerror}); choose another name with -o"
+        ) from error
     size = len(text.encode()) / 1e6
     tell(f"{len(gathered.results)} cells: {len(board.frontier)} releases, {len(board.rows)} rows, "
          f"{len(shown)} readings of a few texts in {output} ({size:.1f} MB)")  # fmt: skip

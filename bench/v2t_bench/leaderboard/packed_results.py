@@ -99,7 +99,7 @@ def written(output: Path) -> Iterator[Path]:
         BadInput: the file cannot be written, or what should be a folder is a file.
     """
     packed = output.name.endswith(SUFFIX)
-    if output.exists() and output.is_dir() == packed:
+    if output.exists() and not (output.is_file() if packed else output.is_dir()):
         expected = "a file" if packed else f"a folder, or a name that ends in {SUFFIX}"
         raise BadInput(f"{output} is there and is not {expected}; choose another name with -o")
     if not packed:
