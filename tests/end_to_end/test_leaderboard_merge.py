@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import csv
+import json
+import os
 from pathlib import Path
 
 import pyarrow.parquet as pq
@@ -98,6 +100,17 @@ class TestAMerge:
         assert not (sources[0].parent / "m" / "cells" / "v1-failed").exists()
 
 
+def test_what_a_damaged_cell_is_called_moves_no_cursor(invoke: Invoke, sources: list[Path]) -> None:
+    path = sources[0] / "cells" / FIRST[0].cell_id / "result.json"
+    record = json.loads(path.read_text())
+    record["files"] = {f"\x1b[2J{'x' * 100_000}": "0"}
+    path.write_text(json.dumps(record))
+    done = merged(invoke, sources)
+    assert done.status == 1
+    assert "\x1b" not in done.err
+    assert max(map(len, done.err.splitlines())) < 1100
+
+
 class TestAConflict:
     @pytest.mark.parametrize("turn", [1, -1])
     def test_keeps_the_first_and_says_what_differs(
@@ -132,6 +145,21 @@ class TestAFolderToMergeInto:
 
     def test_may_hold_its_sources(self, invoke: Invoke, sources: list[Path]) -> None:
         assert invoke("leaderboard", "merge", *sources, "-o", sources[0].parent).status == 0
+
+    @pytest.mark.parametrize("name", ["m", "m.tar.zst"])
+    def test_is_no_device_or_pipe(self, invoke: Invoke, sources: list[Path], name: str) -> None:
+        pipe = sources[0].parent / name
+        os.mkfifo(pipe)
+        refused(invoke("leaderboard", "merge", *sources, "-o", pipe), "choose another name")
+        assert pipe.is_fifo()
+
+    def test_is_not_made_without_results_that_are_none(
+        self, invoke: Invoke, sources: list[Path], tmp_path: Path
+    ) -> None:
+        (tmp_path / "boards").mkdir()
+        done = merged(invoke, sources, "--without", tmp_path / "boards")
+        refused(done, "boards is no results folder")
+        assert not (tmp_path / "m").exists()
 
     def test_is_not_made_of_nothing(self, invoke: Invoke, tmp_path: Path) -> None:
         (tmp_path / "a" / "cells").mkdir(parents=True)

@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 
 # A folder may hold thousands of bad cells; their number is told in any case.
 _TOLD = 20
+# What a line repeats of a cell can be of any length.
+_LONGEST = 1000
 
 
 @click.command("build", short_help="Write the boards of results folders as CSV.")
@@ -74,6 +76,8 @@ def tell_what_is_left_out(gathered: Gathered, conflicts: str = "left out") -> bo
         gathered: What was found.
         conflicts: What becomes of cells in conflict.
     """
+    from v2t_bench.cli.printing import printable
+
     told: list[tuple[int, str]] = [
         (gathered.failed, "failed (error.json); run the same grid again to retry them"),
         (len(gathered.half_written), "half-written folders or leftovers of killed runs"),
@@ -88,7 +92,8 @@ def tell_what_is_left_out(gathered: Gathered, conflicts: str = "left out") -> bo
         ("conflict", conflicts, tuple(map(str, gathered.conflicts))),
     ):
         for line in lines[:_TOLD]:
-            tell(f"{kind}: {line}")
+            short = line if len(line) <= _LONGEST else f"{line[:_LONGEST]}..."
+            tell(f"{kind}: {printable(short)}")
         if lines:
             more = f"; {len(lines) - _TOLD} of them not shown" if len(lines) > _TOLD else ""
             tell(f"{kind}: {len(lines)} cells {fate}{more}")

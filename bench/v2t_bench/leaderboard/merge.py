@@ -48,6 +48,12 @@ def merge(
         ResultsBusy: another process writes to the folder.
     """
     _check_apart(sources, folder)
+    for one in without:
+        if not (one / "cells").is_dir():
+            raise BadInput(
+                f"--without {one} is no results folder (it has no cells/); expected what run "
+                "wrote with -o"
+            )
     gathered = gather(sources)
     published = {path.parent.name for one in without for path in one.glob("cells/*/result.json")}
     wanted = {
