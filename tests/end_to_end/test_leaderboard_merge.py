@@ -143,6 +143,14 @@ class TestAFolderToMergeInto:
             refused(done, "one of the folders to merge")
         assert tree(sources[0]) == before
 
+    def test_is_no_packed_source(self, invoke: Invoke, sources: list[Path], tmp_path: Path) -> None:
+        archive = tmp_path / "a.tar.zst"
+        invoke("leaderboard", "merge", sources[0], "-o", archive)
+        before = archive.read_bytes()
+        done = invoke("leaderboard", "merge", archive, "-o", archive, "--drop-texts")
+        refused(done, "one of the folders to merge")
+        assert archive.read_bytes() == before
+
     def test_may_hold_its_sources(self, invoke: Invoke, sources: list[Path]) -> None:
         assert invoke("leaderboard", "merge", *sources, "-o", sources[0].parent).status == 0
 

@@ -30,9 +30,11 @@ def command(
     what differs is told, the first folder's is kept, and the exit status is 1. The same command
     goes on with a merge that was stopped.
     """
-    from v2t_bench.leaderboard.merge import merge
+    from v2t_bench.leaderboard.merge import check_apart, merge
     from v2t_bench.leaderboard.packed_results import opened, written
 
+    # What is packed was unpacked elsewhere by now; the names as they were given tell.
+    check_apart(click.get_current_context().params["results"], output)
     with opened(without) as known, written(output) as folder:
         merged = merge(results, folder, without=known, texts=not drop_texts)
     bad = tell_what_is_left_out(merged.gathered, "that differ: the first is kept")

@@ -47,7 +47,7 @@ def merge(
         BadInput: a source is no results folder, there is no cell, or the folder is a source.
         ResultsBusy: another process writes to the folder.
     """
-    _check_apart(sources, folder)
+    check_apart(sources, folder)
     for one in without:
         if not (one / "cells").is_dir():
             raise BadInput(
@@ -96,8 +96,8 @@ def _against(there: Result, result: Result, own: Path, other: Path) -> list[Conf
     return [Conflict(cell_id=result.cell_id, first=own, other=other, differences=differences)]
 
 
-def _check_apart(sources: Sequence[Path], folder: Path) -> None:
-    """Refuse a folder that a merge would change while it is read.
+def check_apart(sources: Sequence[Path], folder: Path) -> None:
+    """Refuse a folder, or a file to pack into, that would change a source of the merge.
 
     Raises:
         BadInput: it is a source, or lies in one.
