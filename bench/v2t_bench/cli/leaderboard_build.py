@@ -28,7 +28,11 @@ _LONGEST = 1000
 )  # fmt: skip
 @click.option("--check", is_flag=True,
               help="Write nothing; exit with 1 where a CSV in the folder differs.")  # fmt: skip
-@click.option("--pictures", is_flag=True, help="Draw the frontier and the noise curve as well.")
+@click.option(
+    "--pictures",
+    is_flag=True,
+    help="Draw the frontier and the noise curve as well, in its folder pictures.",
+)
 def command(results: tuple[Path, ...], output: Path, check: bool, pictures: bool) -> None:
     """Write one long CSV a corpus and frontier.csv of the cells in RESULTS.
 
@@ -63,7 +67,7 @@ def command(results: tuple[Path, ...], output: Path, check: bool, pictures: bool
     if pictures:
         from v2t_bench.leaderboard.pictures import draw_pictures
 
-        for path in draw_pictures(board, output, tell=tell):
+        for path in draw_pictures(board, output / "pictures", tell=tell):
             tell(f"drew {path}")
     if bad:
         raise click.exceptions.Exit(EXIT_FAILED)

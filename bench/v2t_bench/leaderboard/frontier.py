@@ -127,7 +127,7 @@ def _flags(measures: Measures, own: Sequence[Row], heads: Sequence[float]) -> se
     opaque = any(one.facts.get("opaque") for one in release.utilities)
     if opaque:
         flags.add(OPAQUE)
-    if heads and max(heads) < MIN_HEADROOM:
+    if release.leakages and max(heads, default=0.0) < MIN_HEADROOM:
         flags.add("weak-attack")
     if release.defended and release.leakages and not any(c.knows for c in release.contenders):
         flags.add("oblivious-only")

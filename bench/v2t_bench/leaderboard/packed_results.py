@@ -45,7 +45,7 @@ def pack(folder: Path, archive: Path) -> int:
 
     cells = sorted(path.parent for path in (folder / "cells").glob("*/result.json"))
     with replacing(archive) as temporary, temporary.open("wb") as raw:
-        compressor = zstandard.ZstdCompressor(level=_LEVEL)
+        compressor = zstandard.ZstdCompressor(level=_LEVEL, write_checksum=True)
         with (
             compressor.stream_writer(raw, closefd=False) as stream,
             tarfile.open(fileobj=stream, mode="w|", format=tarfile.USTAR_FORMAT) as tar,

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from v2t_bench.canonical import order_by_hash
-from v2t_bench.leaderboard.rows import Row, sample_of, setting_of
+from v2t_bench.leaderboard.rows import MIN_HEADROOM, Row, sample_of, setting_of
 from v2t_bench.release import UNDEFENDED
 from v2t_bench.results import Result
 from v2t_bench.samples import stored_scores
@@ -81,7 +81,10 @@ def _worst(group: Sequence[Row], samples: Samples) -> Row:
             row[f"{name}_lo"], row[f"{name}_hi"] = measured.low, measured.high
     row["bleu_corpus"] = None  # of all texts, and no mean over them
     row["n_texts"] = int((~choosing).sum())
-    flags = [*str(row["flags"]).split(), f"worst-of:{len(group)}", f"by:{row['threat']}"]
+    flags = {*str(row["flags"]).split(), f"worst-of:{len(group)}", f"by:{row['threat']}"}
+    # A floor has no headroom of its own: what it may be read as depends on who else tried.
+    if max((float(one["headroom"] or 0) for one in group), default=0.0) < MIN_HEADROOM:
+        flags.add("weak-attack")
     row["flags"], row["threat"] = " ".join(sorted(flags)), WORST
     return row
 
