@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.browser
 
-# Far above what is needed: the checks share their machine.
+# Processor time; far above what is needed, as machines differ.
 QUICK_MS = {500: 1000, 10_000: 5000}
 # What a text needs to be legible: WCAG 2.2, 1.4.3.
 CONTRAST = 4.5
@@ -161,7 +161,8 @@ def test_finding_a_defense_leaves_its_rows_and_tells_how_many(open_page: Open, u
 
     assert page.inner_text("#frontier .told") == "1 to 1 of 1 rows"
     assert column(page, "frontier", "defense") == ["noise:0.03"]
-    page.wait_for_function("document.getElementById('status').textContent.startsWith('1 defenses')")
+    # No wait for an expression: the page's policy forbids it to be evaluated.
+    page.locator("#status", has_text="1 defense and 6 rows of demo-nq").wait_for(state="attached")
     page.fill("#search", "nothing of the kind")
     assert page.inner_text("#frontier .told") == "0 rows"
 
@@ -367,22 +368,27 @@ def many(rows: int) -> str:
     return page_of(boards(corpora=["demo-nq"], defenses=defenses, attacks=["bow"]))
 
 
-def quickest(page: Page, action: str) -> float:
-    """Return the milliseconds until the page was drawn again, at best: others work here too."""
-    took: list[float] = page.evaluate(
+def busy(page: Page, action: str) -> float:
+    """Return the milliseconds of processor time until the page was drawn again.
+
+    Time on the clock would tell what else this machine does.
+    """
+    session = page.context.new_cdp_session(page)
+    session.send("Performance.enable", {"timeDomain": "threadTicks"})
+
+    def spent() -> float:
+        metrics = session.send("Performance.getMetrics")["metrics"]
+        return float(next(one["value"] for one in metrics if one["name"] == "TaskDuration"))
+
+    begin = spent()
+    page.evaluate(
         f"""async () => {{
-          const all = [];
-          for (let turn = 0; turn < 3; turn += 1) {{
-            const begin = performance.now();
-            {action};
-            document.body.getBoundingClientRect();
-            await new Promise((done) => requestAnimationFrame(() => setTimeout(done, 0)));
-            all.push(performance.now() - begin);
-          }}
-          return all;
+          {action};
+          document.body.getBoundingClientRect();
+          await new Promise((done) => requestAnimationFrame(() => setTimeout(done, 0)));
         }}"""
     )
-    return min(took)
+    return 1000 * (spent() - begin)
 
 
 @pytest.mark.parametrize("rows", [500, 10_000])
@@ -392,8 +398,8 @@ def test_many_rows_sort_and_filter_at_once(open_page: Open, rows: int) -> None:
     sort = "document.querySelector('#rows th[data-column=bleu_norm] button').click()"
     find = "byId('search').value = 'sigma=77'; byId('search').dispatchEvent(new Event('input'))"
 
-    assert quickest(page, sort) < QUICK_MS[rows]
-    assert quickest(page, find) < QUICK_MS[rows]
+    assert busy(page, sort) < QUICK_MS[rows]
+    assert busy(page, find) < QUICK_MS[rows]
     assert column(page, "frontier", "defense")[0] == "noise:77"
 
 

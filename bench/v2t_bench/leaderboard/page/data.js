@@ -65,6 +65,10 @@ function told(value, digits) {
   return typeof value === "number" ? value.toFixed(digits).replace(/^-(0(\.0*)?)$/, "$1") : MISSING;
 }
 
+function counted(number, noun) {
+  return `${number} ${noun}${number === 1 ? "" : "s"}`;
+}
+
 function percent(value, digits = 1) {
   return typeof value === "number" ? `${(100 * value).toFixed(digits)} %` : MISSING;
 }

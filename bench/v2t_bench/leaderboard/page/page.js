@@ -107,7 +107,7 @@ function showRow(point) {
 function summary({ drawn, front, floor, missing }) {
   const base = drawn.find(({ undefended }) => undefended);
   const defended = drawn.filter(({ undefended }) => !undefended);
-  const sentences = [`${defended.length} ${defended.length === 1 ? "defense" : "defenses"} of ${tableName(STATE.table)}.`];
+  const sentences = [`${counted(defended.length, "defense")} of ${tableName(STATE.table)}.`];
   if (base !== undefined) {
     sentences.push(`Without a defense ${told(base.read, 1)} is read (${base.attack.split(":")[0]}).`);
   }
@@ -183,15 +183,19 @@ function showChart() {
   );
 }
 
-/* Sorting and turning pages change no more than this. */
-function showTables() {
+/* Sorting and turning pages change no more than the table `only`. */
+function showTables(only = null) {
   const where = STATE.scope === "all" ? "all collections" : tableName(STATE.table);
   const releases = frontierRows();
   const rows = longRows();
-  GRIDS.frontier.update(releases, `One row a defense: ${where}`);
-  GRIDS.rows.update(rows, `One row an attack: ${where}`);
+  if (only !== "rows") {
+    GRIDS.frontier.update(releases, `One row a defense: ${where}`);
+  }
+  if (only !== "frontier") {
+    GRIDS.rows.update(rows, `One row an attack: ${where}`);
+  }
   writeAddress();
-  return `${releases.length} defenses and ${rows.length} rows of ${where}`;
+  return `${counted(releases.length, "defense")} and ${counted(rows.length, "row")} of ${where}`;
 }
 
 function update({ announced = true } = {}) {

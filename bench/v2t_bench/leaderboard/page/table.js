@@ -120,7 +120,7 @@ function makeGrid({ id, source, label, onChange }) {
     const other = column.kind === "number" ? column.name : `-${column.name}`;
     STATE[sortName] = STATE[sortName] === natural ? other : natural;
     STATE[pageName] = 0;
-    onChange();
+    onChange(id);
     const way = STATE[sortName].startsWith("-") ? "descending" : "ascending";
     announce(`${label} sorted by ${column.label}, ${way}`);
   }
@@ -150,7 +150,7 @@ function makeGrid({ id, source, label, onChange }) {
 
   function turn(by) {
     STATE[pageName] += by;
-    onChange();
+    onChange(id);
     announce(told.textContent);
   }
 
