@@ -138,6 +138,16 @@ function drawPoint(point, kept, read, isOnFront) {
   );
 }
 
+/* Marks lie in the order of the keyboard; what lies on the star must not hide it. */
+function outlineOfStar(points, kept, read) {
+  return points
+    .filter(({ undefended }) => undefended)
+    .map((point) => {
+      const place = `translate(${kept.scale(point.kept).toFixed(1)} ${read.scale(point.read).toFixed(1)})`;
+      return draw("path", { class: "star", d: SHAPES.undefended, transform: place, "aria-hidden": "true" });
+    });
+}
+
 function drawLabels(points, front, box, kept, read, taken) {
   const first = ({ undefended, release }) => (undefended ? 0 : front.has(release) ? 1 : 2);
   const marks = points
@@ -202,6 +212,7 @@ function drawChart(host, points, { attack, threat, chosen, onChoose }) {
       drawFront(front, kept, read),
       drawLabels(drawn, onFront, box, kept, read, taken),
       ...(nodes.length === 0 ? [] : [list]),
+      ...outlineOfStar(drawn, kept, read),
     ),
   );
   const first = sorted.findIndex(({ release }) => release === chosen);
