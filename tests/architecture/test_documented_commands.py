@@ -18,8 +18,8 @@ from v2t_bench.spelling import Spelling, parse_composition
 from v2t_bench.threat import parse_threat
 
 PAGES = ("README.md", "CONTRIBUTING.md", "docs/*.md", "leaderboards/CONTRIBUTING.md")
-# Components that docs/plugin-guide.md writes.
-MADE_UP = {"rounding", "word-means", "letters"}
+# Components that docs/plugin-guide.md writes, and those of tests/external/v2t-echo.
+MADE_UP = {"rounding", "word-means", "letters", "echo", "echo-round"}
 KINDS: dict[str, Kind] = {"attack": "attacks", "defense": "defenses", "embedder": "embedders"}
 PROMPTS = {("v2t-bench",), ("accelerate", "launch", "-m", "v2t_bench")}
 
