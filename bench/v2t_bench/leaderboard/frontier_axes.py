@@ -68,10 +68,22 @@ def _scales(axes: Axes, points: Sequence[Point], *, small: bool) -> None:
     if small:
         few = (0.9, 0.95, 0.98, 1.0) if left >= 0.7 else (0.5, 0.8, 0.95, 1.0)
         ticks = [share for share in ticks if share in (left, *few)]
+    ticks = _apart(ticks, left, beyond, 0.1 if small else 0.04)
     axes.set_xticks(ticks, [f"{share:g}" for share in ticks])
     axes.set_ylim(0, max([*read, 1.0]) * 1.12)
     axes.grid(axis="x", color="#EEEEEE", lw=0.5, zorder=0)
     axes.set_axisbelow(True)
+
+
+def _apart(ticks: Sequence[float], left: float, beyond: float, part: float) -> list[float]:
+    """Return 1 and, from the left, each tick that is drawn ``part`` of the axis from the others."""
+    length = widened(beyond, beyond) - widened(left, beyond)
+    shown: list[float] = []
+    for share in sorted(ticks, key=lambda share: (share != 1.0, share)):
+        place = widened(share, beyond)
+        if all(abs(place - widened(other, beyond)) >= part * length for other in shown):
+            shown.append(share)
+    return sorted(shown)
 
 
 def _ends(points: Sequence[Point], *columns: str) -> list[float]:
