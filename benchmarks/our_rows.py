@@ -13,7 +13,8 @@ from typing import Any, TypeAlias
 from v2t_bench.composition import canonical_defense
 from v2t_bench.errors import BadInput
 from v2t_bench.registry import Registry, discover
-from v2t_bench.spelling import Spelling, parse
+from v2t_bench.shown import without_checkpoints
+from v2t_bench.spelling import parse
 
 Row: TypeAlias = dict[str, str]
 
@@ -26,16 +27,6 @@ USUAL = {
 }
 # What a row of reproduction.toml says beside the columns of a board.
 _NO_COLUMN = frozenset({"attack", "defense", "board", "place", "spelled"})
-
-
-def without_checkpoints(spelling: Spelling) -> Spelling:
-    """Return the spelling without the folders that weights came from, in nested ones too."""
-    named = {
-        key: without_checkpoints(value) if isinstance(value, Spelling) else value
-        for key, value in spelling.named.items()
-        if key != "checkpoint"
-    }
-    return Spelling(spelling.name, spelling.positional, named, spelling.revision)
 
 
 @dataclass(frozen=True, kw_only=True)

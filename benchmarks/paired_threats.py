@@ -17,7 +17,7 @@ from v2t_bench.errors import V2TError
 from v2t_bench.results import Result
 from v2t_bench.samples import SAMPLES
 from v2t_bench.scoring.intervals import paired_difference
-from v2t_bench.store import Store
+from v2t_bench.store import Store, check_results_folder
 
 SAME = ("corpus", "fingerprint", "embedder", "max_tokens", "defense", "seeds")
 
@@ -64,9 +64,8 @@ def main() -> None:
         "| corpus | defense | attack | threat | n | bleu_norm gained |\n|---|---|---|---|---|---|"
     )
     for folder in parser.parse_args().folders:
-        if not (folder / "cells").is_dir():
-            parser.exit(2, f"error: {folder} is no results folder (it has no cells/)\n")
         try:
+            check_results_folder(folder)
             print(*lines(Store(folder)), sep="\n")
         except V2TError as error:
             parser.exit(2, f"error: {error}\n")

@@ -53,6 +53,16 @@ def without_paths(spelling: Spelling) -> Spelling:
     )
 
 
+def without_checkpoints(spelling: Spelling) -> Spelling:
+    """Return an attack as it is asked for, whatever checkpoints were found, nested ones too."""
+    named = {
+        key: without_checkpoints(value) if isinstance(value, Spelling) else value
+        for key, value in spelling.named.items()
+        if key != "checkpoint"
+    }
+    return replace(spelling, named=named)
+
+
 def shown_composition(text: str) -> str:
     """Return spellings joined by ``+`` as results show them."""
     return compose(tuple(without_paths(part) for part in parse_composition(text)))

@@ -44,6 +44,18 @@ def _remove(path: Path) -> None:
         path.unlink(missing_ok=True)
 
 
+def check_results_folder(folder: Path) -> None:
+    """Refuse a folder that no run wrote.
+
+    Raises:
+        BadInput: it has no cells/.
+    """
+    if not (folder / "cells").is_dir():
+        raise BadInput(
+            f"{folder} is no results folder (it has no cells/); expected what run wrote with -o"
+        )
+
+
 def read_cell(folder: Path) -> Result:
     """Return the finished cell in ``folder``.
 

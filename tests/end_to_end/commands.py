@@ -36,6 +36,15 @@ def refused(done: Finished, *expected: str) -> None:
         assert words in lines[0], lines[0]
 
 
+def install(project: Path, site: Path) -> None:
+    """Install a project by pip into a folder, offline and without what it depends on."""
+    subprocess.run(
+        [sys.executable, "-m", "pip", "install", "--quiet", "--no-deps", "--no-build-isolation",
+         "--no-index", "--disable-pip-version-check", "--target", site, project],
+        check=True,
+    )  # fmt: skip
+
+
 def write_beir(
     folder: Path,
     documents: Sequence[Mapping[str, object]],

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from end_to_end.commands import ROOT, Finished, command, environment
+from end_to_end.commands import ROOT, Finished, command, environment, install
 
 PACKAGE = ROOT / "tests" / "external" / "v2t-echo"
 
@@ -20,11 +20,7 @@ PACKAGE = ROOT / "tests" / "external" / "v2t-echo"
 def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with the package installed by pip, offline."""
     folder = tmp_path_factory.mktemp("site")
-    subprocess.run(
-        [sys.executable, "-m", "pip", "install", "--quiet", "--no-deps", "--no-build-isolation",
-         "--no-index", "--disable-pip-version-check", "--target", folder, PACKAGE],
-        check=True,
-    )  # fmt: skip
+    install(PACKAGE, folder)
     return folder
 
 

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 from markdown_it import MarkdownIt
 
-from end_to_end.commands import ROOT, Finished, command, environment
+from end_to_end.commands import ROOT, Finished, command, environment, install
 
 GUIDE = ROOT / "docs" / "plugin-guide.md"
 EMPTY = "v2t_guide/__init__.py"
@@ -44,11 +44,7 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def site(project: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with the project installed by pip, offline."""
     folder = tmp_path_factory.mktemp("site")
-    subprocess.run(
-        [sys.executable, "-m", "pip", "install", "--quiet", "--no-deps", "--no-build-isolation",
-         "--no-index", "--disable-pip-version-check", "--target", folder, project],
-        check=True,
-    )  # fmt: skip
+    install(project, folder)
     return folder
 
 

@@ -6,7 +6,8 @@ import importlib
 import logging
 import os
 import sys
-from typing import NoReturn
+from collections.abc import Mapping
+from typing import Any, NoReturn
 
 import click
 
@@ -40,36 +41,53 @@ def named_after_options(command: click.Command, verb: str) -> click.Command:
 
 
 class Verbs(click.Group):
-    """A group whose commands are imported one at a time."""
+    """A group whose commands are imported one at a time.
+
+    Args:
+        verbs: What each does, in the order a newcomer needs them.
+        modules: The module of a verb in this package, with ``{}`` for its name.
+        variables: What its environment variables begin with, likewise.
+    """
+
+    def __init__(
+        self,
+        *given: Any,
+        verbs: Mapping[str, str] = VERBS,
+        modules: str = "{}_verb",
+        variables: str = "{}",
+        **more: Any,
+    ) -> None:
+        super().__init__(*given, **more)
+        self.verbs, self._modules, self._variables = verbs, modules, variables
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         """Return the verbs in the order a newcomer needs them."""
-        return list(VERBS)
+        return list(self.verbs)
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         """Import one verb."""
-        if cmd_name not in VERBS:
+        if cmd_name not in self.verbs:
             return None
-        module = importlib.import_module(f"v2t_bench.cli.{cmd_name}_verb")
+        module = importlib.import_module(f"{__name__}.{self._modules.format(cmd_name)}")
         command: click.Command = module.command
-        return named_after_options(command, cmd_name)
+        return named_after_options(command, self._variables.format(cmd_name))
 
     def resolve_command(
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
         """Suggest the verb that was probably meant."""
-        if args and args[0] not in VERBS:
+        if args and args[0] not in self.verbs:
             import difflib
 
-            near = difflib.get_close_matches(args[0], VERBS, n=1)
+            near = difflib.get_close_matches(args[0], self.verbs, n=1)
             hint = f"; did you mean {near[0]!r}?" if near else ""
-            ctx.fail(f"no verb is called {args[0]!r}{hint} (verbs: {', '.join(VERBS)})")
+            ctx.fail(f"no verb is called {args[0]!r}{hint} (verbs: {', '.join(self.verbs)})")
         return super().resolve_command(ctx, args)
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """List the verbs without importing them."""
         with formatter.section("Verbs"):
-            formatter.write_dl(list(VERBS.items()))
+            formatter.write_dl(list(self.verbs.items()))
 
 
 def _print_version(ctx: click.Context) -> None:

@@ -21,12 +21,9 @@ def command(results: Path) -> None:
     from v2t_bench.errors import BadInput
     from v2t_bench.leaderboard.stored import write_board
     from v2t_bench.rescoring import rescore
-    from v2t_bench.store import Store
+    from v2t_bench.store import Store, check_results_folder
 
-    if not (results / "cells").is_dir():
-        raise click.UsageError(
-            f"{results} is no results folder (it has no cells/); expected what run wrote with -o"
-        )
+    check_results_folder(results)
     store = Store(results)
     with store.lock():
         before = store.results()

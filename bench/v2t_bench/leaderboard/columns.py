@@ -21,12 +21,18 @@ FRONTIER_AFTER = (
 )  # fmt: skip
 FRONTIER_COLUMNS = (*FRONTIER_BEFORE, *FRONTIER_AFTER)
 
+# What releases have in common that may be compared: the collection as it was embedded, and who
+# was attacked. A release that nobody attacks has the first alone.
+TABLE_SETTING = ("corpus", "track", "fingerprint", "max_tokens", "embedder")
+TABLE_SAMPLE = ("n_texts", "sample_seed")
+
+BLEU_NORM = "bleu_norm "
 OBLIVIOUS, ADAPTIVE = "oblivious", "adaptive"
 
 
 def attack_column(attack: str, knowledge: str) -> str:
     """Return the name of the column of an attack that is ``oblivious`` or ``adaptive``."""
-    return f"bleu_norm {attack} {knowledge}"
+    return f"{BLEU_NORM}{attack} {knowledge}"
 
 
 def frontier_columns(attacks: Sequence[str]) -> tuple[str, ...]:

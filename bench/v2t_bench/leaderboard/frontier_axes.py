@@ -12,6 +12,7 @@ from v2t_bench.leaderboard.families import look_of
 from v2t_bench.leaderboard.frontier_points import Point
 from v2t_bench.leaderboard.labels import Box, Placed, place_labels
 from v2t_bench.leaderboard.plane import BEYOND, narrowed, widened
+from v2t_bench.leaderboard.rows import attack_name
 from v2t_bench.leaderboard.tables import Table
 from v2t_bench.release import UNDEFENDED
 from v2t_bench.resolution import NEAREST
@@ -98,7 +99,7 @@ def floor_of(table: Table) -> tuple[float, float, float] | None:
         for row in table.rows
         if row["defense"] == UNDEFENDED
         and row["threat"] == "oblivious"
-        and str(row["attack"]).partition(":")[0] == NEAREST
+        and attack_name(str(row["attack"])) == NEAREST
         and (value := number(row["bleu_norm"])) is not None
     ]
     if not found:

@@ -10,11 +10,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from v2t_bench.canonical import canonical_json
-from v2t_bench.errors import BadInput, CorruptArtifact
-from v2t_bench.leaderboard.units import UnitReader, Units
+from v2t_bench.errors import CorruptArtifact
+from v2t_bench.leaderboard.units import UnitReader, Units, read_table
 from v2t_bench.results import Result
 from v2t_bench.samples import RETRIEVAL, SAMPLES
-from v2t_bench.store import read_cell
+from v2t_bench.store import check_results_folder, read_cell
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -95,25 +95,13 @@ class Gathered:
         if key in self._tables:
             self._tables.move_to_end(key)
             return self._tables[key]
-        self._tables[key] = _read_table(self.places[cell_id] / file, prose)
+        self._tables[key] = read_table(
+            self.places[cell_id] / file,
+            lambda there: [name for name in there if prose or name not in _PROSE],
+        )
         if len(self._tables) > _TABLES_KEPT:
             self._tables.popitem(last=False)
         return self._tables[key]
-
-
-def _read_table(path: Path, prose: bool) -> pa.Table:
-    import pyarrow as pa
-    import pyarrow.parquet as pq
-
-    try:
-        if prose:
-            return pq.read_table(path)
-        with pq.ParquetFile(path) as stored:
-            columns = [name for name in stored.schema_arrow.names if name not in _PROSE]
-            return stored.read(columns)
-    except (pa.ArrowException, OSError) as error:
-        first = str(error).split("\n")[0]
-        raise CorruptArtifact(f"{path} is no table of raw outputs ({first})") from error
 
 
 def gather(folders: Sequence[Path]) -> Gathered:
@@ -123,10 +111,7 @@ def gather(folders: Sequence[Path]) -> Gathered:
         BadInput: one of them is no results folder.
     """
     for folder in folders:
-        if not (folder / "cells").is_dir():
-            raise BadInput(
-                f"{folder} is no results folder (it has no cells/); expected what run wrote with -o"
-            )
+        check_results_folder(folder)
     reading = _Reading()
     for folder in dict.fromkeys(folders):
         # Sorted, so that what is told does not depend on the file system.

@@ -10,7 +10,7 @@ from v2t_bench.errors import BadInput
 from v2t_bench.leaderboard.gathered import Conflict, Gathered, gather, score_differences
 from v2t_bench.leaderboard.stored import write_board
 from v2t_bench.results import Result
-from v2t_bench.store import Store
+from v2t_bench.store import Store, check_results_folder
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -49,11 +49,7 @@ def merge(
     """
     check_apart(sources, folder)
     for one in without:
-        if not (one / "cells").is_dir():
-            raise BadInput(
-                f"--without {one} is no results folder (it has no cells/); expected what run "
-                "wrote with -o"
-            )
+        check_results_folder(one)
     gathered = gather(sources)
     published = {path.parent.name for one in without for path in one.glob("cells/*/result.json")}
     wanted = {

@@ -7,12 +7,12 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from v2t_bench.errors import BadSpelling
-from v2t_bench.leaderboard.columns import ADAPTIVE, OBLIVIOUS, attack_column
+from v2t_bench.leaderboard.columns import ADAPTIVE, BLEU_NORM, OBLIVIOUS, attack_column
 from v2t_bench.leaderboard.drawing import number
-from v2t_bench.leaderboard.rows import Row
+from v2t_bench.leaderboard.rows import Row, attack_name
 from v2t_bench.leaderboard.table import short_attack
 from v2t_bench.leaderboard.tables import Table
-from v2t_bench.resolution import PRIOR
+from v2t_bench.resolution import PRIOR, SILENT
 from v2t_bench.spelling import parse, parse_composition
 from v2t_bench.threat import WORST
 
@@ -20,8 +20,6 @@ if TYPE_CHECKING:
     from v2t_bench.leaderboard.columns import FrontierRow
 
 NOISE, STRENGTH = "noise", "sigma"
-# It says nothing whatever the noise.
-_SILENT = "silent"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -99,14 +97,15 @@ def _strength(defense: str) -> tuple[float, str] | None:
 def _curves(table: Table, sides: str, rows: dict[float, FrontierRow]) -> Curves:
     undefended = table.undefended
     attacks = sorted({
-        column.removeprefix("bleu_norm ").rpartition(" ")[0]
+        column.removeprefix(BLEU_NORM).rpartition(" ")[0]
         for row in rows.values()
         for column, value in row.items()
-        if column.startswith("bleu_norm ") and number(value) is not None
+        if column.startswith(BLEU_NORM) and number(value) is not None
     })  # fmt: skip
     read = {}
     for attack in attacks:
-        if attack == _SILENT or attack.partition(":")[0] == PRIOR:
+        # It says nothing whatever the noise.
+        if attack_name(attack) in (SILENT, PRIOR):
             continue
         for how in (OBLIVIOUS, ADAPTIVE):
             dots = [_read(table, row, sigma, attack, how) for sigma, row in rows.items()]

@@ -18,6 +18,8 @@ from v2t_bench.leaderboard.drawing import (
 )
 from v2t_bench.leaderboard.frontier_points import heading, warning
 from v2t_bench.leaderboard.noise_curves import Curves, Dot, told_apart
+from v2t_bench.leaderboard.rows import attack_name
+from v2t_bench.resolution import NEAREST
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -26,7 +28,6 @@ if TYPE_CHECKING:
 # Okabe and Ito 2008 without its yellow, which is too light for a line; each with a shape.
 _COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00", "#000000")
 _SHAPES = "osD^vP*Xh<>"
-_NEAREST = "nearest"
 _EACH, _FOOT = 3.0, 0.45  # inches
 
 
@@ -68,7 +69,7 @@ def draw_curves(curves: Sequence[Curves]) -> Figure:
 
 
 def _look(at: int, attack: str) -> tuple[str, str]:
-    if attack.partition(":")[0] == _NEAREST:
+    if attack_name(attack) == NEAREST:
         return "d", "#777777"
     return _SHAPES[at % len(_SHAPES)], _COLOURS[at % len(_COLOURS)]
 

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import csv
-import hashlib
 import io
-import re
 from collections.abc import Iterable, Mapping
 from itertools import zip_longest
 from pathlib import Path
@@ -15,6 +13,7 @@ from v2t_bench.errors import BadInput
 from v2t_bench.leaderboard.board import Board
 from v2t_bench.leaderboard.columns import frontier_columns
 from v2t_bench.leaderboard.csv_file import csv_text
+from v2t_bench.leaderboard.file_stems import distinct_stems, safe_stem
 from v2t_bench.leaderboard.rows import COLUMNS, Row
 
 FRONTIER = "frontier.csv"
@@ -40,19 +39,9 @@ def file_names(corpora: Iterable[str]) -> dict[str, str]:
     What is unsafe in a file name becomes ``-``. Names that would then be one, or stand for
     another file, are told apart by a hash of the corpus.
     """
-    corpora = sorted(set(corpora))
-    stems = {corpus: re.sub(r"[^A-Za-z0-9._-]", "-", corpus).lstrip(".-") for corpus in corpora}
-    counts: dict[str, int] = {}
-    for stem in stems.values():
-        counts[stem.casefold()] = counts.get(stem.casefold(), 0) + 1
-    names = {}
-    for corpus, stem in stems.items():
-        alone = counts[stem.casefold()] == 1 and stem.casefold() not in _TAKEN
-        if not (alone and 0 < len(stem) <= _LONGEST):
-            digest = hashlib.sha256(corpus.encode("utf-8", "surrogatepass")).hexdigest()[:8]
-            stem = f"{stem[:_LONGEST]}-{digest}".lstrip("-")
-        names[corpus] = f"{stem}.csv"
-    return names
+    wanted = {corpus: safe_stem(corpus) for corpus in corpora}
+    stems = distinct_stems(wanted, str, longest=_LONGEST, taken=_TAKEN)
+    return {corpus: f"{stem}.csv" for corpus, stem in stems.items()}
 
 
 def write_files(files: Mapping[str, str], folder: Path) -> list[str]:

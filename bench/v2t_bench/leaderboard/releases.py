@@ -9,11 +9,11 @@ from typing import Any, TypeAlias
 
 from v2t_bench.canonical import canonical_json
 from v2t_bench.leaderboard.rows import attack_name, knows_defense, sample_of, setting_of
-from v2t_bench.leaderboard.table import short_attack
+from v2t_bench.leaderboard.table import short_attack, threat_text
 from v2t_bench.release import UNDEFENDED
 from v2t_bench.resolution import NEAREST, PRIOR, SILENT
 from v2t_bench.results import Result
-from v2t_bench.threat import ALIGN, RETRAIN
+from v2t_bench.threat import RETRAIN
 
 TableKey: TypeAlias = tuple[Any, ...]
 
@@ -86,7 +86,11 @@ class Release:
         groups: dict[tuple[str, str, bool], list[Result]] = {}
         for one in self.leakages:
             if _name(one) != PRIOR and str(one.labels["seeds"]) in self.leakage_seeds:
-                key = (short_attack(str(one.labels["attack"])), _threat(one), knows_defense(one))
+                key = (
+                    short_attack(str(one.labels["attack"])),
+                    threat_text(one.labels),
+                    knows_defense(one),
+                )
                 groups.setdefault(key, []).append(one)
         return tuple(
             Contender(attack=attack, threat=threat, knows=knows, cells=cells)
@@ -158,17 +162,6 @@ def _order(release: Release) -> tuple[Any, ...]:
 
 def _name(result: Result) -> str:
     return attack_name(str(result.labels["attack"]))
-
-
-def _threat(result: Result) -> str:
-    """Return what the attacker of a cell knows, its pairs and whom it asks if that is special."""
-    labels = result.labels
-    parts = [str(labels["threat"])]
-    if labels["threat"] == ALIGN:
-        parts.append(f"pairs={labels.get('pairs')}")
-    if labels["oracle"] != "clean":
-        parts.append(f"oracle={labels['oracle']}")
-    return ",".join(parts)
 
 
 def _one_a_seed(group: Sequence[Result]) -> list[Mapping[str, Result]]:

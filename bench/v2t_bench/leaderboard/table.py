@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from v2t_bench.leaderboard.rows import Row
@@ -55,7 +55,7 @@ def rich_table(rows: Sequence[Row]) -> Table:
     return table
 
 
-def threat_text(row: Row) -> str:
+def threat_text(row: Mapping[str, object]) -> str:
     """Return what the attacker of a row knows, its pairs and whom it asks if that is special."""
     parts = [str(row["threat"])]
     if row["threat"] in (ALIGN, WORST) and row["pairs"] is not None:

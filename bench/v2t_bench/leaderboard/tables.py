@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import hashlib
-import re
-from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from v2t_bench.leaderboard.columns import TABLE_SAMPLE, TABLE_SETTING
+from v2t_bench.leaderboard.file_stems import distinct_stems, safe_stem
 from v2t_bench.leaderboard.rows import Row
 from v2t_bench.release import UNDEFENDED
 
@@ -16,9 +15,6 @@ if TYPE_CHECKING:
     from v2t_bench.leaderboard.board import Board
     from v2t_bench.leaderboard.columns import FrontierRow
 
-# What releases have in common that can be compared; the corpus stands first.
-_SHARED = ("corpus", "track", "fingerprint", "max_tokens", "embedder")
-_SAMPLE = ("n_texts", "sample_seed")
 # What tells two tables of a corpus apart in the name of a file.
 _TOLD = {"track": "", "max_tokens": "", "embedder": "", "n_texts": "n", "sample_seed": "sample",
          "fingerprint": ""}  # fmt: skip
@@ -63,10 +59,12 @@ def tables_of(board: Board) -> list[Table]:
     grouped: dict[tuple[str, ...], list[FrontierRow]] = {}
     for row in board.frontier:
         grouped.setdefault(_key(row), []).append(row)
-    alone = {key: rows for key, rows in grouped.items() if not key[len(_SHARED)]}
+    alone = {key: rows for key, rows in grouped.items() if not key[len(TABLE_SETTING)]}
     tables = {key: rows for key, rows in grouped.items() if key not in alone}
     for key, rows in alone.items():
-        hosts = [other for other in tables if other[: len(_SHARED)] == key[: len(_SHARED)]]
+        hosts = [
+            other for other in tables if other[: len(TABLE_SETTING)] == key[: len(TABLE_SETTING)]
+        ]
         for host in hosts:
             tables[host] = [*tables[host], *rows]
         if not hosts:
@@ -85,7 +83,7 @@ def tables_of(board: Board) -> list[Table]:
 
 
 def _key(row: FrontierRow) -> tuple[str, ...]:
-    values = (row.get(column) for column in (*_SHARED, *_SAMPLE))
+    values = (row.get(column) for column in (*TABLE_SETTING, *TABLE_SAMPLE))
     return tuple("" if value is None else str(value) for value in values)
 
 
@@ -96,8 +94,8 @@ def _own(rows: Sequence[Row], releases: Sequence[FrontierRow]) -> list[Row]:
 
 def _names(keys: Sequence[tuple[str, ...]]) -> dict[tuple[str, ...], str]:
     """Return a file name for each table: its corpus, and of several what tells them apart."""
-    stems = {}
-    columns = (*_SHARED, *_SAMPLE)
+    names = {}
+    columns = (*TABLE_SETTING, *TABLE_SAMPLE)
     for key in keys:
         own = [other for other in keys if other[0] == key[0]]
         parts = [key[0]]
@@ -105,10 +103,5 @@ def _names(keys: Sequence[tuple[str, ...]]) -> dict[tuple[str, ...], str]:
             at = columns.index(column)
             if len({other[at] for other in own}) > 1:
                 parts.append(f"{prefix}{key[at]}")
-        stems[key] = re.sub(r"[^A-Za-z0-9._-]", "-", "-".join(parts)).strip(".-")
-    counts = Counter(stem.casefold() for stem in stems.values())
-    for key, stem in stems.items():
-        if not (0 < len(stem) <= _LONGEST and counts[stem.casefold()] == 1):
-            digest = hashlib.sha256("\0".join(key).encode("utf-8", "surrogatepass")).hexdigest()
-            stems[key] = f"{stem[:_LONGEST]}-{digest[:8]}".lstrip("-")
-    return stems
+        names[key] = safe_stem("-".join(parts)).rstrip(".-")
+    return distinct_stems(names, "\0".join, longest=_LONGEST)

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,6 +14,9 @@ from numpy.typing import NDArray
 from v2t_bench.errors import CorruptArtifact
 from v2t_bench.results import Result
 from v2t_bench.samples import RETRIEVAL, SAMPLES
+
+if TYPE_CHECKING:
+    import pyarrow as pa
 
 # A score in result.json that is further from the mean of what is stored was not made of it.
 TOLERANCE = 1e-6
@@ -128,13 +131,26 @@ def _are_names(ids: Sequence[object]) -> bool:
 
 
 def _columns(path: Path, names: Sequence[str]) -> list[list[Any]]:
+    table = read_table(path, lambda there: names)
+    try:
+        return [table.column(name).to_pylist() for name in names]
+    except KeyError as error:
+        raise CorruptArtifact(f"{path} is no table of raw outputs ({error})") from error
+
+
+def read_table(path: Path, chosen: Callable[[list[str]], Iterable[str]]) -> pa.Table:
+    """Return those columns of a table of raw outputs that are chosen of their names.
+
+    Raises:
+        CorruptArtifact: it cannot be read.
+    """
     import pyarrow as pa
     import pyarrow.parquet as pq
 
     try:
+        # Closed by itself: an open file would be one too many among ten thousand.
         with pq.ParquetFile(path) as stored:
-            table = stored.read(list(names))
-        return [table.column(name).to_pylist() for name in names]
-    except (pa.ArrowException, OSError, KeyError) as error:
+            return stored.read(list(chosen(stored.schema_arrow.names)))
+    except (pa.ArrowException, OSError) as error:
         first = str(error).split("\n")[0]
         raise CorruptArtifact(f"{path} is no table of raw outputs ({first})") from error

@@ -9,8 +9,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from v2t_bench.errors import BrokenPromise
-from v2t_bench.scoring.intervals import BATCH, MIN_N, RESAMPLES
+from v2t_bench.scoring.intervals import BATCH, MIN_N, RESAMPLES, numbered, paired
 
 FLIPS = 9_999
 """Random assignments of a test, the observed one aside: no p is below 1 in 10,000."""
@@ -73,8 +72,8 @@ def sign_flip_p(
     Raises:
         BrokenPromise: the lengths differ, or a value is NaN or infinite.
     """
-    first, second = _paired(a, b)
-    members, m = _numbered(clusters, len(first))
+    first, second = paired(a, b)
+    members, m = _units(clusters, len(first))
     if m < MIN_N:
         return None
     sums = np.bincount(members, weights=first - second, minlength=m)  # (m,)
@@ -124,8 +123,8 @@ def ratio_of_means(
     Raises:
         BrokenPromise: the lengths differ, or a value is NaN or infinite.
     """
-    first, second = _paired(a, b)
-    members, m = _numbered(clusters, len(first))
+    first, second = paired(a, b)
+    members, m = _units(clusters, len(first))
     if not len(first) or not np.mean(second):
         return None
     value = float(np.mean(first) / np.mean(second))
@@ -146,25 +145,6 @@ def ratio_of_means(
     return Ratio(value, float(low), float(high), float(low90), float(high90), m)
 
 
-def _paired(a: ArrayLike, b: ArrayLike) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    first, second = np.asarray(a, np.float64), np.asarray(b, np.float64)
-    if first.shape != second.shape or first.ndim != 1:
-        raise BrokenPromise(
-            f"scores of shape {first.shape} cannot be paired with {second.shape}; "
-            "score both systems on the same texts"
-        )
-    if not (np.isfinite(first).all() and np.isfinite(second).all()):
-        raise BrokenPromise("a score is NaN or infinite; every pair needs two numbers")
-    return first, second
-
-
-def _numbered(clusters: Sequence[object] | None, n: int) -> tuple[NDArray[np.int64], int]:
-    """Return the number of the cluster of each pair, (n,), and how many clusters there are."""
-    if clusters is None:
-        return np.arange(n), n
-    if len(clusters) != n:
-        raise BrokenPromise(f"there are {len(clusters)} cluster ids for {n} pairs")
-    # Numbered by first appearance, so the names of clusters change nothing.
-    numbers: dict[object, int] = {}
-    members = np.array([numbers.setdefault(cluster, len(numbers)) for cluster in clusters], int)
-    return members, len(numbers)
+def _units(clusters: Sequence[object] | None, n: int) -> tuple[NDArray[np.int64], int]:
+    """Return the number of the unit of each pair, (n,), and how many there are."""
+    return (np.arange(n), n) if clusters is None else numbered(clusters, n)

@@ -89,12 +89,7 @@ def paired_difference(
     Raises:
         BrokenPromise: the lengths differ, or a value is NaN or infinite.
     """
-    first, second = _finite(a), _finite(b)
-    if len(first) != len(second):
-        raise BrokenPromise(
-            f"{len(first)} values cannot be paired with {len(second)}; "
-            "score both systems on the same texts"
-        )
+    first, second = paired(a, b)
     return bootstrap_mean(first - second, clusters=clusters, seed=seed)
 
 
@@ -119,6 +114,35 @@ def wilson(successes: int, n: int) -> Interval:
     low = 0.0 if successes == 0 else (centre - half) / (1 + z**2 / n)
     high = 1.0 if successes == n else (centre + half) / (1 + z**2 / n)
     return Interval(low, high, n, "wilson")
+
+
+def paired(a: ArrayLike, b: ArrayLike) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Return the scores of two systems on the same texts, each (n,).
+
+    Raises:
+        BrokenPromise: the lengths differ, or a value is NaN or infinite.
+    """
+    first, second = _finite(a), _finite(b)
+    if len(first) != len(second):
+        raise BrokenPromise(
+            f"{len(first)} values cannot be paired with {len(second)}; "
+            "score both systems on the same texts"
+        )
+    return first, second
+
+
+def numbered(clusters: Sequence[object], n: int) -> tuple[NDArray[np.int64], int]:
+    """Return the number of the cluster of each of n scores, (n,), and how many there are.
+
+    Raises:
+        BrokenPromise: there are not n.
+    """
+    if len(clusters) != n:
+        raise BrokenPromise(f"there are {len(clusters)} cluster ids for {n} scores")
+    # Numbered by first appearance, so the names of clusters change nothing.
+    numbers: dict[object, int] = {}
+    members = np.array([numbers.setdefault(cluster, len(numbers)) for cluster in clusters], int)
+    return members, len(numbers)
 
 
 def _finite(values: ArrayLike) -> NDArray[np.float64]:
@@ -156,12 +180,7 @@ def _scipy_bootstrap(
 def _clustered(
     values: NDArray[np.float64], clusters: Sequence[object], rng: np.random.Generator
 ) -> Interval:
-    if len(clusters) != len(values):
-        raise BrokenPromise(f"there are {len(clusters)} cluster ids for {len(values)} scores")
-    # Numbered by first appearance, so the names of clusters change nothing.
-    numbers: dict[object, int] = {}
-    members = np.array([numbers.setdefault(cluster, len(numbers)) for cluster in clusters], int)
-    m = len(numbers)
+    members, m = numbered(clusters, len(values))
     if m < MIN_N:
         return Interval(None, None, m, "none")
     sums = np.bincount(members, weights=values)  # (m,)

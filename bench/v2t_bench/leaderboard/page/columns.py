@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from typing import Any
 
-BLEU_NORM = "bleu_norm "
+from v2t_bench.leaderboard.columns import BLEU_NORM
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -10,6 +10,7 @@ from dataclasses import astuple
 from typing import Any
 
 from v2t_bench.canonical import canonical_json
+from v2t_bench.leaderboard.columns import TABLE_SAMPLE, TABLE_SETTING
 from v2t_bench.leaderboard.families import family_of, told_defense
 from v2t_bench.leaderboard.page.columns import FRONTIER, LONG, Column, attack_columns
 from v2t_bench.leaderboard.page.examples import Example, Original
@@ -18,10 +19,6 @@ from v2t_bench.leaderboard.page.words import FAMILIES, flag_words
 from v2t_bench.leaderboard.rows import Row
 from v2t_bench.leaderboard.table import short_attack
 from v2t_bench.release import UNDEFENDED
-
-# What rows have in common that may be compared.
-_SHARED = ("corpus", "track", "fingerprint", "max_tokens", "embedder")
-_SAMPLE = ("n_texts", "sample_seed")
 
 
 def page_content(
@@ -89,9 +86,9 @@ def _tables(frontier: Iterable[Row]) -> tuple[list[dict[str, Any]], list[int]]:
     places: dict[str, int] = {}
     table_of: list[int] = []
     for row in frontier:
-        key = {name: row.get(name) for name in (*_SHARED, *_SAMPLE)}
+        key = {name: row.get(name) for name in (*TABLE_SETTING, *TABLE_SAMPLE)}
         last = tables[table_of[-1]] if table_of else {}
-        if key["n_texts"] is None and all(last.get(name) == key[name] for name in _SHARED):
+        if key["n_texts"] is None and all(last.get(name) == key[name] for name in TABLE_SETTING):
             table_of.append(table_of[-1])
             continue
         at = places.setdefault(canonical_json(key), len(tables))

@@ -11,6 +11,7 @@ from v2t_bench.canonical import order_by_hash
 from v2t_bench.corpora.demo import DEMO_NAMES
 from v2t_bench.corpora.rules import is_restricted
 from v2t_bench.errors import BadInput, BadParameter
+from v2t_bench.leaderboard.columns import TABLE_SETTING
 from v2t_bench.leaderboard.page.readings import is_attack
 from v2t_bench.leaderboard.rows import Row, attack_name, sample_of
 from v2t_bench.leaderboard.table import short_attack, threat_text
@@ -161,8 +162,7 @@ def _first_seeds(rows: Iterable[Row], by_id: Mapping[str, Result]) -> list[tuple
     for row in rows:
         if not is_attack(row) or attack_name(str(row["attack"])) == SILENT:
             continue
-        setting = tuple(row[name] for name in ("corpus", "track", "fingerprint", "max_tokens",
-                                               "embedder", "defense"))  # fmt: skip
+        setting = tuple(row[name] for name in (*TABLE_SETTING, "defense"))
         sample = sample_of(by_id[str(row["cell_id"])])
         reader = (short_attack(str(row["attack"])), threat_text(row))
         groups[(*setting, *sample, *reader)].append(row)

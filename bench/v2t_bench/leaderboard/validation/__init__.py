@@ -9,9 +9,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from v2t_bench.errors import BadInput
 from v2t_bench.leaderboard.validation.problems import Problem
 from v2t_bench.leaderboard.validation.submission import Submission
+from v2t_bench.store import check_results_folder
 
 MAX_MB = 20.0
 """Of one results folder, in millions of bytes."""
@@ -45,11 +45,7 @@ def validate(folders: Sequence[Path], *, max_mb: float = MAX_MB) -> Report:
         BadInput: one of them is no results folder.
     """
     for folder in folders:
-        if not (folder / "cells").is_dir():
-            raise BadInput(
-                f"{folder} is no results folder (it has no cells/); expected what v2t-bench run "
-                "wrote with -o"
-            )
+        check_results_folder(folder)
     submission = Submission(several=len(folders) > 1, max_mb=max_mb)
     for folder in folders:
         submission.add(folder)

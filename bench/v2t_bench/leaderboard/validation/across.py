@@ -7,10 +7,11 @@ from collections.abc import Callable, Collection, Hashable, Iterable, Sequence
 from functools import partial
 
 from v2t_bench.corpora.rules import is_restricted
-from v2t_bench.leaderboard.validation.labels import learned, without_checkpoints
+from v2t_bench.leaderboard.validation.labels import learned
 from v2t_bench.leaderboard.validation.looked_at import LookedAt
 from v2t_bench.leaderboard.validation.problems import Problem, shown
 from v2t_bench.resolution import NEAREST, PRIOR, SILENT
+from v2t_bench.shown import without_checkpoints
 from v2t_bench.spelling import Spelling, parse
 from v2t_bench.threat import RETRAIN
 

@@ -11,7 +11,7 @@ from v2t_bench.leaderboard.validation.problems import Tell, shown
 from v2t_bench.release import UNDEFENDED
 from v2t_bench.resolution import TRAINED_AGAINST
 from v2t_bench.results import Result
-from v2t_bench.spelling import Spelling, parse, parse_composition
+from v2t_bench.spelling import parse, parse_composition
 from v2t_bench.threat import RETRAIN, parse_threat
 
 _CORPUS_FLAGS = {"stand-in", "not-rebuildable", "known-item"}
@@ -173,13 +173,3 @@ def check_facts(result: Result, tell: Tell) -> None:
 def learned(attack: str) -> bool:
     """Return whether an attack has something that it learned, by its spelling."""
     return any(name in parse(attack).named for name in ("checkpoint", "published"))
-
-
-def without_checkpoints(spelling: Spelling) -> Spelling:
-    """Return an attack as it is asked for, whatever checkpoints were found."""
-    named = {
-        key: without_checkpoints(value) if isinstance(value, Spelling) else value
-        for key, value in spelling.named.items()
-        if key != "checkpoint"
-    }
-    return Spelling(spelling.name, spelling.positional, named, spelling.revision)

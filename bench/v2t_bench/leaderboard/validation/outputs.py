@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from v2t_bench.checkpoints import space_of
 from v2t_bench.corpora.rules import is_quotable
 from v2t_bench.errors import V2TError
+from v2t_bench.leaderboard.units import TOLERANCE
 from v2t_bench.leaderboard.validation.problems import Tell, shown
 from v2t_bench.leaderboard.validation.sample import check_demo, check_ids, check_sample
 from v2t_bench.leaderboard.validation.strict_json import parse_object
@@ -26,7 +27,6 @@ from v2t_bench.scorecard import PROPORTIONS
 if TYPE_CHECKING:
     import pyarrow as pa
 
-TOLERANCE = 1e-6
 PERCENT = ("bleu", "bleu_norm", "bleu_eff", "bleu_corpus")
 # A text that names nobody, or a document without a label, has no such score.
 MAY_BE_NAN = ("names_first", "names_last", "names_full", "label_from_vector", "label_from_text",
